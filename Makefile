@@ -1,0 +1,50 @@
+# Everything is installed into .venv with the versions of constraints.txt; the first target you call sets it up.
+#
+# To choose the interpreter:  make test PYTHON=/path/to/python3.12
+# Linux wheels of torch bring CUDA; for the small CPU build set PIP_EXTRA_INDEX_URL to PyTorch's CPU wheel index.
+
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+IS_RECENT := import sys; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for name in $(CANDIDATES); do if $$name -c '$(IS_RECENT)' 2>/dev/null; then echo $$name; break; fi; done)
+BIN := .venv/bin
+READY := .venv/ready
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: demo test check format clean
+
+demo: $(READY)
+	$(BIN)/isoflop demo
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(PYTEST)
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(PYTEST) -m "not slow"
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is made last, so an installation that was interrupted is taken up again.
+$(READY): pyproject.toml constraints.txt
+	@if ! "$(PYTHON)" -c '$(IS_RECENT)' 2>/dev/null; then \
+	  echo "isoflop needs Python 3.11 or newer: install it, or name it with make PYTHON=/path/to/python3.12"; exit 2; fi
+	@if ! $(BIN)/python -c '' 2>/dev/null; then rm -rf .venv; "$(PYTHON)" -m venv .venv || { rm -rf .venv; \
+	  echo "This Python cannot make virtual environments: on Debian or Ubuntu, apt install python3-venv"; exit 2; }; fi
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt hatchling editables
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
+	  -e '.[lab,report,dev]'
+	@touch $@

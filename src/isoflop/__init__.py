@@ -1,0 +1,128 @@
+"""Forecast big models from small ones: scaling laws fitted, tested by back-test, and used to plan.
+
+    runs = isoflop.read_runs("runs.csv")                          any table or study directory, checked and explained
+    fitted = isoflop.fit("chinchilla", runs)                      a certified optimum with honest intervals
+    print(isoflop.backtest("chinchilla", runs, hide=10))          the largest runs hidden, forecast, compared
+    print(isoflop.forecast(fitted, params=70e9, tokens=1.4e12))   a run nobody has paid for yet, with its interval
+    isoflop.write_report("report.html", isoflop.report_from_fit(fitted))
+
+Importing this package loads no numerical library: every name below is loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from isoflop.accounting.shape import Shape
+    from isoflop.errors import EnvironmentFailure, InputError, IsoflopError, MissingExtraError, Refusal, UsageError
+    from isoflop.findings import Finding
+    from isoflop.fitting.estimation import fit
+    from isoflop.fitting.fit import Ensemble, Fit, load_fit
+    from isoflop.forecasting.backtest import Verdict, backtest
+    from isoflop.forecasting.prediction import Forecast, forecast
+    from isoflop.laws.catalogue import LAWS
+    from isoflop.laws.catalogue import find as find_law
+    from isoflop.laws.frontier import frontier
+    from isoflop.laws.law import Law, Parameter
+    from isoflop.quantities import Estimate
+    from isoflop.readers.examples import example_runs
+    from isoflop.readers.read import explain_runs, read_runs
+    from isoflop.reporting.report import report_from_fit, write_report
+    from isoflop.runs.run import Run
+    from isoflop.runs.spec import RunSpec
+    from isoflop.runs.table import RunTable
+
+__all__ = [
+    "LAWS",
+    "Ensemble",
+    "EnvironmentFailure",
+    "Estimate",
+    "Finding",
+    "Fit",
+    "Forecast",
+    "InputError",
+    "IsoflopError",
+    "Law",
+    "MissingExtraError",
+    "Parameter",
+    "Refusal",
+    "Run",
+    "RunSpec",
+    "RunTable",
+    "Shape",
+    "UsageError",
+    "Verdict",
+    "__version__",
+    "backtest",
+    "example_runs",
+    "explain_runs",
+    "find_law",
+    "fit",
+    "forecast",
+    "frontier",
+    "load_fit",
+    "read_runs",
+    "report_from_fit",
+    "write_report",
+]
+
+# public name → (module, name in it)
+_HOMES = {
+    "LAWS": ("isoflop.laws.catalogue", "LAWS"),
+    "Ensemble": ("isoflop.fitting.fit", "Ensemble"),
+    "EnvironmentFailure": ("isoflop.errors", "EnvironmentFailure"),
+    "Estimate": ("isoflop.quantities", "Estimate"),
+    "Finding": ("isoflop.findings", "Finding"),
+    "Fit": ("isoflop.fitting.fit", "Fit"),
+    "Forecast": ("isoflop.forecasting.prediction", "Forecast"),
+    "InputError": ("isoflop.errors", "InputError"),
+    "IsoflopError": ("isoflop.errors", "IsoflopError"),
+    "Law": ("isoflop.laws.law", "Law"),
+    "MissingExtraError": ("isoflop.errors", "MissingExtraError"),
+    "Parameter": ("isoflop.laws.law", "Parameter"),
+    "Refusal": ("isoflop.errors", "Refusal"),
+    "Run": ("isoflop.runs.run", "Run"),
+    "RunSpec": ("isoflop.runs.spec", "RunSpec"),
+    "RunTable": ("isoflop.runs.table", "RunTable"),
+    "Shape": ("isoflop.accounting.shape", "Shape"),
+    "UsageError": ("isoflop.errors", "UsageError"),
+    "Verdict": ("isoflop.forecasting.backtest", "Verdict"),
+    "backtest": ("isoflop.forecasting.backtest", "backtest"),
+    "example_runs": ("isoflop.readers.examples", "example_runs"),
+    "explain_runs": ("isoflop.readers.read", "explain_runs"),
+    "find_law": ("isoflop.laws.catalogue", "find"),
+    "fit": ("isoflop.fitting.estimation", "fit"),
+    "forecast": ("isoflop.forecasting.prediction", "forecast"),
+    "frontier": ("isoflop.laws.frontier", "frontier"),
+    "load_fit": ("isoflop.fitting.fit", "load_fit"),
+    "read_runs": ("isoflop.readers.read", "read_runs"),
+    "report_from_fit": ("isoflop.reporting.report", "report_from_fit"),
+    "write_report": ("isoflop.reporting.report", "write_report"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
+        raise AttributeError(f"module 'isoflop' has no attribute {name!r}: its names are {', '.join(__all__)}.")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("isoflop")
+    except PackageNotFoundError:
+        # The source tree is on the path without being installed.
+        return "0+uninstalled"

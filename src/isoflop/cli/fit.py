@@ -1,0 +1,99 @@
+"""`isoflop fit`: runs in, a law with intervals and a certificate out."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from isoflop.cli import options
+from isoflop.cli.output import Delivery, deliver, refusals_recorded
+from isoflop.quantities import format_count
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from isoflop.fitting.fit import Fit
+
+SCHEMA = "isoflop.fit/1"
+
+
+@click.command("fit")
+@options.sources()
+@options.fitting
+@click.option(
+    "--starts",
+    type=click.Choice(["default", "hoffmann4500"]),
+    default="default",
+    show_default=True,
+    help="Where the solver starts; hoffmann4500 is the grid of the Chinchilla paper.",
+)
+@options.reading
+@options.level()
+@options.seed()
+@options.out(None, "the fit with its runs and draws, for forecast and report,")
+@options.answering
+def command(
+    sources: tuple[str, ...],
+    law: str,
+    objective: str,
+    draws: int,
+    cluster: str,
+    starts: str,
+    where: str | None,
+    param_count: str | None,
+    level: float,
+    seed: int,
+    out: Path | None,
+    as_json: bool,
+    force: bool,
+) -> int:
+    """Fit a scaling law to runs, with intervals and a certificate.
+
+    A fitted exponent without an interval and without proof of the optimum is a number, not a measurement: this gives
+    all three, and says what in the data weakens them.
+
+    \b
+    Examples:
+      isoflop fit runs.csv --out fit.json
+      isoflop fit runs.csv --law kaplan-n --where "tokens > 1e9"
+      isoflop fit ladder/ --objective lad --level 0.95 --json
+    """
+    from isoflop.fitting.estimation import fit
+    from isoflop.readers.read import read_runs
+
+    delivery = Delivery(as_json, force, out)
+    with refusals_recorded(SCHEMA, delivery):
+        fitted = fit(
+            law,
+            read_runs(sources, param_count=param_count, where=where),
+            objective=objective,
+            draws=draws,
+            level=level,
+            cluster=cluster,
+            starts=starts,
+            seed=seed,
+        )
+        return deliver(fitted, delivery, lambda: _page(fitted, out), brief=fitted.to_dict(full=False))
+
+
+def _page(fitted: Fit, out: Path | None) -> Iterator[RenderableType]:
+    from isoflop.cli.pages import fit_page
+
+    yield from fit_page(fitted)
+    command = f"isoflop forecast {shlex.quote(str(out or 'fit.json'))} {_larger_run(fitted)}"
+    yield f"Next: {command}" if out else f"Next: keep the fit with --out fit.json, then {command}"
+
+
+def _larger_run(fitted: Fit) -> str:
+    """Options that ask for a run twice as large as the largest in every input of the law."""
+    from isoflop.fitting.estimation import inputs_of
+
+    largest = inputs_of(fitted.law, fitted.runs)
+    return " ".join(
+        f"--{item.column} {format_count(2 * float(largest[item.name].max())).replace(' ', '')}"
+        for item in fitted.law.inputs
+    )

@@ -1,0 +1,85 @@
+"""`isoflop laws`: what can be fitted, and what each law means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from isoflop.cli import options
+from isoflop.cli.output import print_json, show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from isoflop.laws.law import Law
+
+
+@click.command("laws")
+@click.argument("name", metavar="[NAME]", required=False)
+@options.as_json()
+@options.debug()
+def command(name: str | None, as_json: bool) -> None:
+    """List the laws that can be fitted, or explain one.
+
+    A law is a formula for loss: what its parameters mean and where it is known to hold decides whether a forecast
+    from it is worth anything.
+
+    \b
+    Examples:
+      isoflop laws
+      isoflop laws chinchilla
+    """
+    from isoflop.laws.catalogue import LAWS, find
+
+    laws = LAWS if name is None else (find(name),)
+    if as_json:
+        print_json({"schema": "isoflop.laws/1", "laws": [_to_dict(law) for law in laws]})
+    elif name is None:
+        show(_list(laws))
+    else:
+        show(_explain(laws[0]))
+
+
+def _to_dict(law: Law) -> dict[str, Any]:
+    return {
+        "name": law.name,
+        "title": law.title,
+        "formula": law.formula,
+        "output": law.output,
+        "inputs": [
+            {"name": item.name, "column": item.column, "meaning": item.meaning, "unit": item.unit}
+            for item in law.inputs
+        ],
+        "params": [{"name": item.name, "meaning": item.meaning, "unit": item.unit} for item in law.parameters],
+        "domain": law.domain,
+        "references": list(law.references),
+    }
+
+
+def _list(laws: tuple[Law, ...]) -> Iterator[RenderableType]:
+    from rich.table import Table
+
+    table = Table("name", "loss =", "what it says", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for law in laws:
+        table.add_row(law.name, law.formula, law.title)
+    yield table
+    yield "N: parameters, D: training tokens, C: training compute in FLOP. More on one: isoflop laws chinchilla"
+
+
+def _explain(law: Law) -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    yield Text(law.title, style="bold")
+    yield f"\n  {law.output} = {law.formula}\n"
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for item in law.inputs:
+        table.add_row(item.name, item.meaning, item.unit)
+    for parameter in law.parameters:
+        table.add_row(parameter.name, parameter.meaning, parameter.unit)
+    yield table
+    yield f"\nWhere it holds: {law.domain}."
+    yield f"References: {', '.join(law.references)}."
+    yield f"Fit it: isoflop fit runs.csv --law {law.name}"

@@ -1,0 +1,159 @@
+"""The options and arguments that several commands share, each meaning the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from isoflop.quantities import PARAM_COUNTS, Kind, parse_quantity
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Quantity(click.ParamType):
+    """A quantity as people write it (`7B`, `6e23 FLOP`); the command gets the number."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.name = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The number; a text that is none raises UsageError, which the user reads as it is."""
+        return value if isinstance(value, float) else parse_quantity(str(value), self.kind, _option_name(param))
+
+
+class Factor(click.ParamType):
+    """A factor such as `10x`, `10×` or `10`."""
+
+    name = "factor"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The factor as a number."""
+        text = str(value).strip()
+        return parse_quantity(text.removesuffix("x").removesuffix("×"), "number", _option_name(param))
+
+
+def sources() -> Callable[[Command], Command]:
+    """SOURCE…: tables of runs and study directories."""
+    return click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+
+
+def answering(function: Command) -> Command:
+    """`--json`, `--force` and `--debug`: how the answer is given."""
+    for option in (
+        debug(),
+        click.option("--force", is_flag=True, help="Answer even where the data refuse it; the answer is marked."),
+        as_json(),
+    ):
+        function = option(function)
+    return function
+
+
+def as_json() -> Callable[[Command], Command]:
+    """`--json`: one JSON object on stdout instead of a page for people."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object; notes go to stderr.")
+
+
+def debug() -> Callable[[Command], Command]:
+    """`--debug`: read by `main`, which then lets tracebacks through."""
+    return click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+
+
+def seed() -> Callable[[Command], Command]:
+    """`--seed`: everything random follows from it."""
+    return click.option(
+        "--seed", type=click.IntRange(0, 2**53), default=0, show_default=True, help="Same seed, same answer."
+    )
+
+
+def level(default: float | None = 0.9) -> Callable[[Command], Command]:
+    """`--level`: the nominal coverage of intervals; with `default=None` it is that of the fit."""
+    return click.option(
+        "--level",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=default,
+        show_default=default is not None,
+        help="Coverage that intervals aim at" + ("; that of the fit unless given." if default is None else "."),
+    )
+
+
+def reading(function: Command) -> Command:
+    """`--where` and `--param-count`: which rows, and what N counts."""
+    for option in (
+        click.option(
+            "--param-count", type=click.Choice(PARAM_COUNTS[:-1]), help="What N counts, where the table does not say."
+        ),
+        click.option("--where", metavar="EXPR", help="Keep the rows that fulfil it, such as 'params > 1e7'."),
+    ):
+        function = option(function)
+    return function
+
+
+def fitting(function: Command) -> Command:
+    """`--law`, `--objective`, `--draws` and `--cluster`: how a law is fitted."""
+    for option in (
+        click.option(
+            "--cluster",
+            metavar="COLUMN|none",
+            default="auto",
+            show_default=True,
+            help="Rows that vary together; auto groups checkpoints of a run, else equal sizes.",
+        ),
+        click.option(
+            "--draws",
+            type=click.IntRange(0, 1_000_000),
+            default=1000,
+            show_default=True,
+            help="Refits that the intervals rest on.",
+        ),
+        click.option(
+            "--objective",
+            metavar="NAME",
+            default="huber:1e-3",
+            show_default=True,
+            help="What is minimised: huber:δ, lad or ls, on log-loss; @value takes the loss itself.",
+        ),
+        click.option(
+            "--law", metavar="NAME", default="chinchilla", show_default=True, help="One of `isoflop laws`."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def out(default: str | None, what: str) -> Callable[[Command], Command]:
+    """`--out`: where to write `what`."""
+    return click.option(
+        "--out",
+        type=click.Path(path_type=Path, dir_okay=False),
+        default=default,
+        show_default=default is not None,
+        help=f"Write {what} here.",
+    )
+
+
+def _option_name(parameter: click.Parameter | None) -> str:
+    return parameter.opts[0] if parameter is not None else "value"
+
+
+def size() -> Callable[[Command], Command]:
+    """`--size`: how much a recipe costs."""
+    return click.option(
+        "--size",
+        type=click.Choice(["smoke", "small", "gpu"]),
+        default="small",
+        show_default=True,
+        help="What it costs: seconds, minutes on two cores, or hours on an accelerator.",
+    )
+
+
+def text() -> Callable[[Command], Command]:
+    """`--text`: what the models of a study read."""
+    return click.option(
+        "--text",
+        metavar="DIR|NAME",
+        help="A folder of text files, or python-stdlib (the default), standard-ebooks, synthetic.",
+    )

@@ -1,0 +1,107 @@
+"""`isoflop read`: how a table is understood, column by column, and the same rows under standard names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from isoflop.cli import options
+from isoflop.cli.output import note, print_json, show
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from isoflop.readers.cells import Reading
+    from isoflop.runs.table import RunTable
+
+SCHEMA = "isoflop.runs/1"
+ROWS_SHOWN = 8
+
+
+@click.command("read")
+@options.sources()
+@click.option("--explain", is_flag=True, help="Say what each column was taken for and what was done to its cells.")
+@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
+@options.reading
+@options.as_json()
+@options.debug()
+def command(
+    sources: tuple[str, ...],
+    explain: bool,
+    to: Path | None,
+    where: str | None,
+    param_count: str | None,
+    as_json: bool,
+) -> int:
+    """Show how a table or a study is read, and write it as a run table.
+
+    A column taken for something it is not spoils every fit after it: look here first.
+
+    \b
+    Examples:
+      isoflop read runs.csv --explain
+      isoflop read ladder/ --to runs.csv
+      isoflop read old.csv new.jsonl --where "loss < 4" --to all.parquet
+    """
+    from isoflop.readers.read import explain_runs, read_runs
+    from isoflop.readers.write import write_runs
+
+    table = read_runs(sources, param_count=param_count, where=where)
+    readings = explain_runs(sources, param_count=param_count) if explain else ()
+    if to is not None:
+        write_runs(table, to)
+        note(f"Written to {to}.")
+    if as_json:
+        print_json(_to_dict(table, readings))
+    else:
+        show(_page(table, readings))
+    return 0
+
+
+def _to_dict(table: RunTable, readings: tuple[Reading, ...]) -> dict[str, Any]:
+    record = table.to_dict()
+    warnings = record.pop("findings")
+    readings_told = {"readings": [reading.to_dict() for reading in readings]} if readings else {}
+    return {"schema": SCHEMA, "runs": len(table), **record, **readings_told, "warnings": warnings}
+
+
+def _page(table: RunTable, readings: tuple[Reading, ...]) -> Iterator[RenderableType]:
+    from isoflop.reporting.tables import findings_lines
+
+    if readings:
+        yield _readings_table(readings)
+    yield _rows_table(table)
+    hidden = len(table) - ROWS_SHOWN
+    yield f"{table}; params counts {table.param_count}." + (f" {hidden} rows are not shown." if hidden > 0 else "")
+    yield from findings_lines(table.findings)
+
+
+def _readings_table(readings: tuple[Reading, ...]) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    page = Table("column", "taken for", "why", "what was done", header_style="bold")
+    for reading in readings:
+        page.add_row(*(Text(cell) for cell in (reading.column, reading.taken_for, reading.why, reading.done)))
+    return page
+
+
+def _rows_table(table: RunTable) -> RenderableType:
+    from rich.table import Table
+    from rich.text import Text
+
+    from isoflop.quantities import format_number
+
+    essential = ("run", "params", "tokens", "compute", "loss")
+    names = [name for name in essential if table.has(name)] or list(table.columns)[:5]
+    page = Table("row", header_style="bold")
+    for name in names:
+        page.add_column(Text(name))
+    for index in range(min(len(table), ROWS_SHOWN)):
+        cells = [table[name].tolist()[index] for name in names]
+        texts = [cell if isinstance(cell, str) else format_number(cell, 6) for cell in cells]
+        page.add_row(str(int(table.row[index])), *(Text(text) for text in texts))
+    return page

@@ -1,0 +1,37 @@
+"""`isoflop recipes`: what studies start from."""
+
+from __future__ import annotations
+
+import click
+
+from isoflop.cli import options
+from isoflop.cli.output import print_json, show
+
+
+@click.command("recipes")
+@options.as_json()
+@options.debug()
+def command(as_json: bool) -> None:
+    """List the recipes that studies start from.
+
+    A recipe is a study file with every choice made and explained; `isoflop init` writes it where it can be edited.
+
+    \b
+    Examples:
+      isoflop recipes
+      isoflop init quickstart
+    """
+    from rich.table import Table
+
+    from isoflop.studies.study_file import load_recipe, recipe_names, recipe_text
+
+    names = recipe_names()
+    said = {name: recipe_text(name).splitlines()[0].lstrip("# ") for name in names}
+    if as_json:
+        studies = [{"name": name, "says": said[name], **load_recipe(name).to_dict()} for name in names]
+        print_json({"schema": "isoflop.recipes/1", "recipes": studies})
+        return
+    table = Table("recipe", "what it is", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in names:
+        table.add_row(name, said[name])
+    show([table, "Next: isoflop init quickstart"])

@@ -1,0 +1,1 @@
+"""Law + runs → fit: the certified optimum, its uncertainty, and what the data say about themselves."""

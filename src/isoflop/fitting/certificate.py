@@ -1,0 +1,141 @@
+"""What is known about an optimum: the evidence for it, and in which words it may be called one.
+
+A fit is "converged" only with this evidence in hand: a gradient that vanishes relative to the size it could have, and
+a Hessian that is positive definite. A small last decrease of the objective proves nothing and is never consulted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from isoflop.fitting.solver import ALL_ROWS, DEFAULT_EFFORT, Problem, Solutions, solve_positive_definite
+from isoflop.laws.graph import Array
+from isoflop.laws.law import Law
+
+_STATIONARY = 1e-9  # gradient over the size it could have
+_FLAT = 1e-12  # smallest eigenvalue of the Hessian scaled to a unit diagonal
+_SAME = 1e-9  # two optima whose objectives agree to this, relatively, are one
+_DEAD = 1e-7  # largest relative change of any prediction per unit of a parameter
+
+
+class FitStatus(Enum):
+    """How a fit ended; the sentence is what users read."""
+
+    CONVERGED = "converged"
+    NOT_STATIONARY = "not-stationary"
+    FLAT = "flat"
+    DEGENERATE = "degenerate"
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in words."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    FitStatus.CONVERGED: "The optimum is certified: the gradient vanishes and the Hessian is positive definite.",
+    FitStatus.NOT_STATIONARY: "The solver stopped before the gradient vanished; this is not an optimum.",
+    FitStatus.FLAT: "The objective is flat in some direction; the data do not determine every parameter.",
+    FitStatus.DEGENERATE: "A term no longer contributes or a parameter ran away; a simpler law fits as well.",
+}
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """The evidence for an optimum.
+
+    `gradient` is the largest gradient component relative to δ·Σw (Huber) or √(2fΣw) (least squares);
+    `smallest_eigenvalue` and `condition` belong to the Hessian in solver coordinates scaled to a unit diagonal;
+    `starts` were tried and `agreeing` of them reached this optimum within 1e-9 of the objective;
+    `quadratic` rows lie within δ of the curve; `dead` names parameters that no longer move any prediction.
+    """
+
+    gradient: float
+    smallest_eigenvalue: float
+    condition: float | None
+    starts: int
+    agreeing: int
+    quadratic: int
+    dead: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this certificate."""
+        return {**asdict(self), "dead": list(self.dead)}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Certificate:
+        """The certificate that `to_dict` wrote."""
+        return cls(**{**record, "dead": tuple(record["dead"])})
+
+
+def certify(
+    problem: Problem, law: Law, solutions: Solutions, refinements: int = DEFAULT_EFFORT.refinements
+) -> tuple[Array, float, FitStatus, Certificate]:
+    """The best of the solutions as θ (k,), its objective, its status and the evidence.
+
+    The best point is first refined by plain Newton steps judged by the gradient: near the optimum the objective has
+    no digits left to compare, the gradient still has.
+    """
+    best = int(np.argmin(solutions.value))
+    phi, value, gradient, hessian = _refine(problem, solutions.phi[:, [best]], refinements)
+    rows = problem.surface.rows
+    floor = 1e-26 * rows
+    agreeing = int(np.sum(solutions.value <= solutions.value[best] * (1.0 + _SAME) + floor))
+    scale = np.sqrt(np.abs(np.diagonal(hessian[:, :, 0]))) + 1e-300
+    eigenvalues = np.linalg.eigvalsh(hessian[:, :, 0] / np.outer(scale, scale))
+    linear = problem.surface.linearise(phi, second=False)
+    residual = linear.value[0] - problem.target
+    relative = float(np.abs(gradient).max() / problem.gradient_scale(value, rows)[0])
+    exact = bool(np.max(np.abs(residual)) < 1e-13)
+    certificate = Certificate(
+        gradient=0.0 if exact else relative,
+        smallest_eigenvalue=float(eigenvalues[0]),
+        condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0.0 else None,
+        starts=len(solutions.value),
+        agreeing=agreeing,
+        quadratic=int(np.sum(np.abs(residual) <= problem.objective.zone)),
+        dead=_dead_parameters(problem, law, phi),
+    )
+    theta = problem.surface.to_user(phi)[0]
+    return theta, float(problem.objective.total(residual)), _status(certificate), certificate
+
+
+def _refine(problem: Problem, phi: Array, steps: int) -> tuple[Array, Array, Array, Array]:
+    value, gradient, hessian = problem.evaluate(phi, ALL_ROWS, newton=True)
+    for _ in range(steps):
+        step, positive = solve_positive_definite(hessian, -gradient)
+        if not positive[0] or not np.all(np.isfinite(step)):
+            break
+        moved = phi + np.clip(step, -1e-2, 1e-2)
+        candidate = problem.evaluate(moved, ALL_ROWS, newton=True)
+        better = np.abs(candidate[1]).max() < np.abs(gradient).max()
+        if not (better and candidate[0][0] <= value[0] * (1.0 + 1e-12)):
+            break
+        phi, (value, gradient, hessian) = moved, candidate
+    return phi, value, gradient, hessian
+
+
+def _dead_parameters(problem: Problem, law: Law, phi: Array) -> tuple[str, ...]:
+    """Parameters whose change by one unit of solver coordinate moves no prediction by more than 1e-7."""
+    base = problem.surface.linearise(phi, second=False)
+    identity = np.zeros((1, problem.surface.rows))
+    largest = np.zeros(len(phi))
+    for row in range(problem.surface.rows):
+        identity[0, row] = 1.0
+        largest = np.maximum(largest, np.abs(base.gradient(identity)[:, 0]))
+        identity[0, row] = 0.0
+    return tuple(name for name, size in zip(law.parameter_names, largest, strict=True) if size < _DEAD)
+
+
+def _status(certificate: Certificate) -> FitStatus:
+    if not certificate.gradient <= _STATIONARY:
+        return FitStatus.NOT_STATIONARY
+    if certificate.dead:
+        return FitStatus.DEGENERATE
+    if not certificate.smallest_eigenvalue > _FLAT:
+        return FitStatus.FLAT
+    return FitStatus.CONVERGED

@@ -1,0 +1,187 @@
+"""A back-test: hide the largest runs, forecast them from the rest, and see whether the forecasts were right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoflop import records
+from isoflop.errors import Refusal, UsageError
+from isoflop.findings import Finding, by_weight, refuses
+from isoflop.fitting.estimation import fit as fit_law
+from isoflop.fitting.fit import Fit, predict
+from isoflop.forecasting.bounds import compute_of
+from isoflop.forecasting.calibration import calibrate, calibrated_bounds
+from isoflop.laws.law import Law
+from isoflop.quantities import Estimate
+from isoflop.runs.table import RunTable
+
+SCHEMA = "isoflop.backtest/1"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One hidden run: what was forecast and what came; `row` is its line in the source, `error` is relative."""
+
+    row: int
+    params: float | None
+    tokens: float | None
+    compute: float
+    actual: float
+    forecast: Estimate
+
+    @property
+    def error(self) -> float:
+        """Forecast / actual - 1."""
+        return self.forecast.value / self.actual - 1.0
+
+    @property
+    def covered(self) -> bool:
+        """Whether the outcome fell inside the interval."""
+        low, high = self.forecast.low, self.forecast.high
+        return (low is None or low <= self.actual) and (high is None or self.actual <= high)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this outcome."""
+        return {
+            "row": self.row,
+            "params": self.params,
+            "tokens": self.tokens,
+            "compute": self.compute,
+            "actual": self.actual,
+            "forecast": self.forecast.to_dict(),
+            "error": self.error,
+            "covered": self.covered,
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the back-test showed: the outcomes, their errors and the coverage of the intervals."""
+
+    law: str
+    hide: float
+    level: float
+    outcomes: tuple[Outcome, ...]
+    fit: Fit
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def median_abs_error(self) -> float:
+        """Median of |forecast / actual - 1|."""
+        return float(np.median([abs(outcome.error) for outcome in self.outcomes]))
+
+    @property
+    def worst_abs_error(self) -> float:
+        """Largest |forecast / actual - 1|."""
+        return max(abs(outcome.error) for outcome in self.outcomes)
+
+    @property
+    def coverage(self) -> float:
+        """Share of outcomes inside their intervals."""
+        return float(np.mean([outcome.covered for outcome in self.outcomes]))
+
+    @property
+    def refused(self) -> bool:
+        """Whether a finding forbids trusting the result without `--force`."""
+        return refuses(self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The versioned JSON object."""
+        return {
+            "schema": SCHEMA,
+            "law": self.law,
+            "hide": self.hide,
+            "level": self.level,
+            "fitted": len(self.fit.runs),
+            "hidden": len(self.outcomes),
+            "median_abs_error": self.median_abs_error,
+            "worst_abs_error": self.worst_abs_error,
+            "coverage": self.coverage,
+            "rows": [outcome.to_dict() for outcome in self.outcomes],
+            "refused": self.refused,
+            "warnings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the verdict as JSON."""
+        records.write_record(Path(path), self.to_dict())
+
+    def __str__(self) -> str:
+        """One sentence."""
+        return (
+            f"{self.law}, fitted to {len(self.fit.runs)} runs, forecast the {len(self.outcomes)} runs above "
+            f"1/{self.hide:g} of the largest compute: median |error| {self.median_abs_error:.2%}, worst "
+            f"{self.worst_abs_error:.2%}; {self.coverage:.0%} fell in their {self.level:.0%} intervals."
+        )
+
+
+def backtest(
+    law: Law | str,
+    runs: RunTable,
+    hide: float = 10.0,
+    *,
+    objective: str = "huber:1e-3",
+    draws: int = 1000,
+    level: float = 0.9,
+    cluster: str = "auto",
+    seed: int = 0,
+) -> Verdict:
+    """Hide the runs with more than 1/`hide` of the largest compute, fit the rest, forecast the hidden ones.
+
+    Raises:
+        UsageError: `hide` is not above 1.
+        Refusal: nothing is left to fit, or nothing is hidden.
+
+    Example:
+        >>> from isoflop.readers.examples import example_runs
+        >>> from isoflop.readers.read import read_runs
+        >>> verdict = backtest("chinchilla", read_runs(example_runs()), hide=4, draws=100)
+        >>> verdict.worst_abs_error < 0.1
+        True
+    """
+    if not hide > 1.0:
+        raise UsageError(f"hide={hide!r} must be a factor above 1: 10 hides the top decade of compute.")
+    compute = compute_of(runs)
+    kept = compute <= compute.max() / hide
+    if not kept.any():
+        raise Refusal(
+            f"Hiding the runs within {hide:g}× of the largest leaves none to fit: the runs span "
+            f"{compute.max() / compute.min():.1f}× in compute, choose a smaller --hide."
+        )
+    fitted = fit_law(law, runs.select(kept), objective=objective, draws=draws, level=level, cluster=cluster, seed=seed)
+    if not len(fitted.ensemble):
+        raise Refusal(f"The {int(kept.sum())} smaller runs have no certified optimum. {fitted.status.sentence}")
+    outcomes = compare(fitted, runs.select(~kept))
+    return Verdict(fitted.law.name, hide, level, outcomes, fitted, by_weight(fitted.findings))
+
+
+def compare(fit: Fit, hidden: RunTable) -> tuple[Outcome, ...]:
+    """Forecast each row of `hidden` from the fit and set it beside what came out."""
+    columns = {item.column: _column(hidden, item.column) for item in fit.law.inputs}
+    value = predict(fit.law, fit.theta, columns)[0]
+    compute = compute_of(hidden)
+    low, high = calibrated_bounds(fit, columns, compute, fit.level, calibrate(fit))
+    actual = hidden.column(fit.law.output)
+    return tuple(
+        Outcome(
+            row=int(hidden.row[index]),
+            params=_cell(hidden, "params", index),
+            tokens=_cell(hidden, "tokens", index),
+            compute=float(compute[index]),
+            actual=float(actual[index]),
+            forecast=Estimate(float(value[index]), float(low[index]), float(high[index])),
+        )
+        for index in range(len(hidden))
+    )
+
+
+def _column(runs: RunTable, name: str) -> Any:
+    return runs.tokens() if name == "tokens" else runs.compute() if name == "compute" else runs.column(name)
+
+
+def _cell(runs: RunTable, name: str, index: int) -> float | None:
+    return float(runs.columns[name][index]) if runs.has(name) else None

@@ -1,0 +1,46 @@
+"""The interval of an outcome: parameter draws and residual noise, before and after widening."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
+from isoflop.fitting.fit import Fit, interval, predict
+from isoflop.laws.graph import Array
+from isoflop.runs.table import RunTable
+
+
+def prediction_bounds(fit: Fit, columns: Mapping[str, Array], level: float) -> tuple[Array, Array]:
+    """Bounds (n,) between which a new run at each point comes out with probability `level`, if the law holds."""
+    generator = np.random.default_rng(fit.seed)
+    outcome = predict(fit.law, fit.ensemble.draws, columns)
+    value = predict(fit.law, fit.theta, columns)[0]
+    rows = len(fit.residuals)
+    # Residuals of a fit are smaller than the errors that made them; this restores their size on average.
+    spread = np.sqrt(rows / max(rows - len(fit.theta), 1))
+    noise = generator.choice(fit.residuals, size=outcome.shape) * spread
+    if fit.objective.on == "value":
+        low, high = interval(outcome + noise, level)
+        return np.minimum(low, value), np.maximum(high, value)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        low, high = interval(np.log(outcome) + noise, level)
+    return np.minimum(np.exp(low), value), np.maximum(np.exp(high), value)
+
+
+def on_error_scale(fit: Fit, values: Array) -> Array:
+    """Logarithms of losses where the fit's errors are relative, else the values themselves."""
+    return np.log(values) if fit.objective.on == "log-loss" else np.asarray(values, dtype=float)
+
+
+def from_error_scale(fit: Fit, values: Array) -> Array:
+    """The inverse of `on_error_scale`."""
+    return np.exp(values) if fit.objective.on == "log-loss" else values
+
+
+def compute_of(runs: RunTable) -> Array:
+    """Compute (n,) by which runs are ordered and distances measured: 6·N·D, else the compute column."""
+    if runs.has("params"):
+        return np.asarray(FLOP_PER_PARAMETER_AND_TOKEN * runs["params"] * runs.tokens())
+    return runs.compute()

@@ -1,0 +1,203 @@
+"""Loss of a run nobody has trained yet, with an interval for that run's outcome.
+
+A confidence interval of the curve is not a prediction interval. Three things are added up, draw by draw:
+
+    log L = log L̂(x; θ_b)            the curve, uncertain because its parameters are: one draw of the ensemble
+          + e_b                      what any single run departs from the curve: a residual drawn at random
+    then widened                     where forecasts inside the data missed by more (see calibration)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from isoflop import records
+from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
+from isoflop.errors import Refusal, UsageError
+from isoflop.findings import Finding, by_weight, refuses
+from isoflop.fitting.fit import Fit, predict
+from isoflop.forecasting.bounds import compute_of
+from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
+from isoflop.laws.frontier import frontier, has_frontier
+from isoflop.laws.graph import Array
+from isoflop.quantities import Estimate, format_count, format_flops, format_number
+
+SCHEMA = "isoflop.forecast/1"
+_FAR, _TOO_FAR = 1.0, 2.5  # decades of compute beyond the data: warn, refuse
+
+
+@dataclass(frozen=True)
+class Point:
+    """A run to forecast and its forecast loss; `decades_beyond_data` is log10 of its 6ND over the largest fitted."""
+
+    params: float | None
+    tokens: float | None
+    compute: float
+    loss: Estimate
+    decades_beyond_data: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of this point."""
+        return {
+            "params": self.params,
+            "tokens": self.tokens,
+            "compute": self.compute,
+            "loss": self.loss.to_dict(),
+            "decades_beyond_data": self.decades_beyond_data,
+        }
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Forecasts at `level`, how the same intervals fared in the back-test, and what gives cause for doubt."""
+
+    law: str
+    points: tuple[Point, ...]
+    level: float
+    calibration: Calibration
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def refused(self) -> bool:
+        """Whether a finding forbids using this forecast without `--force`."""
+        return refuses(self.findings)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The versioned JSON object."""
+        return {
+            "schema": SCHEMA,
+            "law": self.law,
+            "level": self.level,
+            "points": [point.to_dict() for point in self.points],
+            "backtest_coverage": self.calibration.coverage,
+            "backtest_error_per_decade": self.calibration.error_per_decade,
+            "refused": self.refused,
+            "warnings": [finding.to_dict() for finding in self.findings],
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the forecast as JSON."""
+        records.write_record(Path(path), self.to_dict())
+
+    def __str__(self) -> str:
+        """One line per point, and the back-test."""
+        lines = []
+        for point in self.points:
+            what = f"{format_flops(point.compute)}"
+            if point.params is not None and point.tokens is not None:
+                what = f"{format_count(point.params)} parameters on {format_count(point.tokens)} tokens, {what}"
+            lines.append(f"{what}: loss {point.loss}, {point.decades_beyond_data:+.2f} decades beyond the data")
+        lines.append(str(self.calibration))
+        return "\n".join(lines)
+
+
+def forecast(
+    fit: Fit,
+    *,
+    params: float | Sequence[float] | None = None,
+    tokens: float | Sequence[float] | None = None,
+    compute: float | Sequence[float] | None = None,
+    level: float | None = None,
+    calibration: Calibration | None = None,
+) -> Forecast:
+    """Forecast the loss of runs given by model size and tokens, or by compute alone.
+
+    With compute alone, a law of model size and data is evaluated at its compute-optimal N and D (C = 6·N·D).
+
+    Args:
+        fit: the fitted law.
+        params: model size or sizes.
+        tokens: training tokens, as many as `params`.
+        compute: training FLOP, instead of the two.
+        level: nominal coverage; that of the fit unless given.
+        calibration: what a back-test showed; measured on the fit's own runs unless given.
+
+    Raises:
+        UsageError: the points do not suit the law.
+        Refusal: the fit has no ensemble to draw from.
+
+    Example:
+        >>> from isoflop.fitting.estimation import fit
+        >>> from isoflop.readers.examples import example_runs
+        >>> from isoflop.readers.read import read_runs
+        >>> fitted = fit("chinchilla", read_runs(example_runs()), draws=100)
+        >>> forecast(fitted, params=1e6, tokens=1e8).points[0].decades_beyond_data > 1
+        True
+    """
+    if not len(fit.ensemble):
+        raise Refusal(f"The fit of {fit.law.name} has no draws, so no interval can be given: fit with --draws 1000.")
+    level = fit.level if level is None else level
+    columns = _columns(fit, params, tokens, compute)
+    calibration = calibrate(fit) if calibration is None else calibration
+    value = predict(fit.law, fit.theta, columns)[0]
+    flop = columns["compute"]
+    low, high = calibrated_bounds(fit, columns, flop, level, calibration)
+    beyond = np.log10(flop / compute_of(fit.runs).max())
+    points = tuple(
+        Point(
+            params=_item(columns, "params", index),
+            tokens=_item(columns, "tokens", index),
+            compute=float(flop[index]),
+            loss=Estimate(float(value[index]), float(low[index]), float(high[index])),
+            decades_beyond_data=float(beyond[index]),
+        )
+        for index in range(len(flop))
+    )
+    findings = by_weight((*fit.findings, *_distance(beyond), *calibration.findings))
+    return Forecast(fit.law.name, points, level, calibration, findings)
+
+
+def _columns(
+    fit: Fit,
+    params: float | Sequence[float] | None,
+    tokens: float | Sequence[float] | None,
+    compute: float | Sequence[float] | None,
+) -> dict[str, Array]:
+    given = {
+        name: _positive(name, value)
+        for name, value in (("params", params), ("tokens", tokens), ("compute", compute))
+        if value is not None
+    }
+    if set(given) == {"params", "tokens"} and given["params"].shape == given["tokens"].shape:
+        given["compute"] = FLOP_PER_PARAMETER_AND_TOKEN * given["params"] * given["tokens"]
+    elif set(given) == {"compute"} and has_frontier(fit.law):
+        best = frontier(fit.law, fit.theta, given["compute"])
+        given.update(params=best.params[0], tokens=best.tokens[0])
+    missing = [name for name in fit.law.columns if name not in given]
+    if missing or not given or len({len(values) for values in given.values()}) != 1:
+        raise UsageError(
+            f"forecast: law {fit.law.name} needs {' and '.join(fit.law.columns)}; give --params and --tokens in equal "
+            "number, or --compute."
+        )
+    given.setdefault("compute", np.full(len(next(iter(given.values()))), np.nan))
+    return given
+
+
+def _positive(name: str, value: float | Sequence[float]) -> Array:
+    values = np.atleast_1d(np.asarray(value, dtype=float))
+    if not np.all(np.isfinite(values) & (values > 0.0)):
+        raise UsageError(f"forecast: {name}={value!r} must be a positive number, such as 70e9.")
+    return values
+
+
+def _item(columns: Mapping[str, Array], name: str, index: int) -> float | None:
+    return float(columns[name][index]) if name in columns else None
+
+
+def _distance(beyond: Array) -> tuple[Finding, ...]:
+    farthest = float(np.nanmax(beyond)) if np.any(np.isfinite(beyond)) else 0.0
+    if farthest <= _FAR:
+        return ()
+    return (
+        Finding(
+            "far-extrapolation",
+            "refuse" if farthest > _TOO_FAR else "warn",
+            f"The farthest point has {format_number(10.0**farthest, 2)}× the compute of the largest run fitted "
+            f"({farthest:.1f} decades): nothing in the data tests the law that far.",
+        ),
+    )

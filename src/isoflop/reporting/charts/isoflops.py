@@ -1,0 +1,99 @@
+"""IsoFLOP slices: loss against model size at a fixed budget of compute, where more size means less data.
+
+    L(N, C/6N) with its band at several C; the least of each slice is marked; runs stand at the budget nearest theirs.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+import numpy as np
+
+from isoflop.fitting.fit import Fit
+from isoflop.forecasting.bounds import compute_of
+from isoflop.laws.frontier import frontier, has_frontier
+from isoflop.laws.graph import Array
+from isoflop.quantities import format_count, format_number
+from isoflop.reporting.charts import parts
+from isoflop.reporting.charts.rows import Data, Row, Rows, band, flops, line_rows, logspace, run_rows, significant
+from isoflop.reporting.theme import colour
+
+_SLICES = 5
+_POINTS = 50
+_NEAR = 1.6  # a run is drawn on a slice when its compute is within this factor of the slice
+
+
+def can_draw(fit: Fit) -> bool:
+    """Whether the law is one of model size and data."""
+    return has_frontier(fit.law)
+
+
+def data(fit: Fit) -> Data:
+    """The slices, their minima, and the runs whose compute is within a factor 1.6 of a slice."""
+    compute = compute_of(fit.runs)
+    budgets = np.array([float(f"{value:.2g}") for value in logspace(compute.min() * 2, compute.max() / 1.25, _SLICES)])
+    best = frontier(fit.law, fit.theta, budgets)
+    slices: Rows = []
+    for index, budget in enumerate(budgets):
+        slices += _slice(fit, float(budget), float(best.params[0, index]))
+    minima = [
+        _minimum(float(budget), *(float(part[0, index]) for part in (best.params, best.tokens, best.loss)))
+        for index, budget in enumerate(budgets)
+    ]
+    near = [_on_slice(row, budgets) for row in run_rows(fit)]
+    return {"slices": slices, "minima": minima, "runs": [row for row in near if row is not None]}
+
+
+def chart(tables: Data, unit: str) -> parts.Chart:
+    """The picture of `data`."""
+    labels = list(dict.fromkeys(row["budget"] for row in tables["slices"]))
+    pick = parts.highlight("budget")
+    shade = parts.group_colour("budget", labels, "compute (FLOP)")
+    x, y = parts.log_x("params", "model size N (parameters)", "count"), parts.loss_y(unit)
+    law, least = alt.Chart(parts.source(tables["slices"])), alt.Chart(parts.source(tables["minima"]))
+    layers = [
+        law.mark_area(clip=True).encode(
+            x=x, y=alt.Y("low:Q"), y2="high:Q", color=shade, opacity=parts.faded(pick, 0.2, 0.03)
+        ),
+        law.mark_line(strokeWidth=1.6, clip=True).encode(x=x, y=y, color=shade, opacity=parts.faded(pick)),
+        least.mark_line(color=colour("muted"), strokeDash=[4, 4], strokeWidth=1.2, clip=True).encode(x=x, y=y),
+        parts.points(tables["runs"]).encode(
+            x=x, y=y, color=shade, opacity=parts.faded(pick), tooltip=parts.tooltip(*parts.RUN_TOOLTIP)
+        ),
+        least.mark_point(shape="triangle-up", filled=True, size=110, color=colour("outcome"), opacity=1,
+                         stroke=colour("paper"), strokeWidth=1, clip=True).encode(
+            x=x, y=y, tooltip=[
+                alt.Tooltip("budget:N", title="budget (FLOP)"), alt.Tooltip("best size:N"), alt.Tooltip("best data:N"),
+                alt.Tooltip("loss:Q", title="least loss", format=".4~g"),
+            ],
+        ),
+    ]  # fmt: skip
+    return parts.finish(layers, pick)
+
+
+def _slice(fit: Fit, budget: float, best: float) -> Rows:
+    """The slice from an eighth to eight times its best size, no wider than four times beyond the sizes of the runs."""
+    params = np.asarray(fit.runs["params"], dtype=float)
+    low, high = max(best / 8.0, params.min() / 2.0), min(best * 8.0, params.max() * 2.0)
+    if low >= high:
+        low, high = best / 4.0, best * 4.0
+    grid: Array = logspace(low, high, _POINTS)
+    columns = {"params": grid, "tokens": budget / flops(grid, 1.0)}
+    return line_rows(columns, band(fit, columns), budget=format_number(budget, 2))
+
+
+def _minimum(budget: float, params: float, tokens: float, loss: float) -> Row:
+    return {
+        "budget": format_number(budget, 2),
+        "compute": budget,
+        "params": significant(params),
+        "tokens": significant(tokens),
+        "loss": significant(loss),
+        "best size": format_count(params),
+        "best data": format_count(tokens),
+    }
+
+
+def _on_slice(row: Row, budgets: Array) -> Row | None:
+    distance = np.abs(np.log(row["compute"] / budgets))
+    nearest = int(np.argmin(distance))
+    return {**row, "budget": format_number(float(budgets[nearest]), 2)} if distance[nearest] <= np.log(_NEAR) else None

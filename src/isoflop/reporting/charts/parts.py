@@ -1,0 +1,106 @@
+"""Parts that charts share: axes, the colour of sizes, tooltips, and what a reader can do with a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+
+from isoflop.reporting.charts.rows import Rows
+from isoflop.reporting.theme import THEME, chart_config, colour, ramp
+
+Chart = alt.LayerChart
+
+_POWER = "replace(format(datum.value, '~e'), 'e+', 'e')"
+_LABELS = {
+    # Where Vega leaves a label of a logarithmic axis empty, it stays empty.
+    "count": "datum.label == '' ? '' : replace(format(datum.value, '~s'), 'G', 'B')",
+    "flop": f"datum.label == '' ? '' : {_POWER}",
+    "loss": "format(datum.value, '.4~g')",
+    "percent": "format(datum.value, '+.2~g') + ' %'",
+}
+_TITLES = {"run": "run", "size": "size", "loss": "loss", "fitted": "law", "residual": "residual (%)"}
+
+
+def source(rows: Rows) -> alt.Data:
+    """Rows as the data of a layer; equal rows are stored once in a chart and in a page."""
+    return alt.Data(values=rows)
+
+
+def axis(kind: Literal["count", "flop", "loss", "percent"], *, grid: bool = True, ticks: int = 6) -> alt.Axis:
+    """An axis whose labels suit the quantity."""
+    return alt.Axis(labelExpr=_LABELS[kind], tickCount=ticks, grid=grid)
+
+
+def compute_x(field: str = "compute", title: str = "training compute, 6·N·D (FLOP)") -> alt.X:
+    """Compute along x, logarithmic."""
+    return log_x(field, title, "flop")
+
+
+def log_x(field: str, title: str, kind: Literal["count", "flop"]) -> alt.X:
+    """A logarithmic x axis as wide as the data."""
+    return alt.X(f"{field}:Q", title=title, axis=axis(kind, grid=False), scale=alt.Scale(type="log", nice=False, padding=12))
+
+
+def loss_y(unit: str, *, log: bool = False) -> alt.Y:
+    """Loss along y, not from zero."""
+    kind: Literal["log", "linear"] = "log" if log else "linear"
+    scale = alt.Scale(type=kind, zero=False, nice=False, padding=12)
+    return alt.Y("loss:Q", title=f"loss (nats per {unit})", axis=axis("loss"), scale=scale)
+
+
+def size_colour(labels: Sequence[str], title: str = "model size") -> alt.Color:
+    """Colour by group of size, small to large; the legend wraps on a narrow page."""
+    return group_colour("size", labels, title)
+
+
+def group_colour(field: str, labels: Sequence[str], title: str) -> alt.Color:
+    """Colour by an ordered group, along the ramp."""
+    scale = alt.Scale(domain=list(labels), range=ramp(len(labels)))
+    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=title, columns=4, symbolOpacity=1))
+
+
+def tooltip(*fields: str) -> list[alt.Tooltip]:
+    """What hovering shows, in order; `loss` and its like in four digits."""
+    return [
+        alt.Tooltip(f"{field}:Q", title=_TITLES[field], format=".4~g")
+        if field in ("loss", "fitted", "residual")
+        else alt.Tooltip(f"{field}:N", title=_TITLES.get(field, field))
+        for field in fields
+    ]
+
+
+RUN_TOOLTIP = ("run", "model size", "tokens seen", "compute seen", "loss")
+
+
+def highlight(field: str = "size") -> Any:
+    """A click on the legend keeps the group and fades the others."""
+    return alt.selection_point(name=f"pick_{field}", fields=[field], bind="legend")
+
+
+def faded(selection: Any, full: float = 1.0, rest: float = 0.1) -> Any:
+    """Opacity of a mark under `highlight`."""
+    return alt.when(selection).then(alt.value(full)).otherwise(alt.value(rest))
+
+
+def finish(layers: Sequence[alt.Chart], *selections: Any, height: int = THEME.height) -> Chart:
+    """The layers as one chart: as wide as its place, zoomed with Ctrl and the wheel, moved by dragging."""
+    zoom = alt.selection_interval(
+        name="zoom", bind="scales", translate="[pointerdown, window:pointerup] > window:pointermove!",
+        zoom="wheel![event.ctrlKey || event.metaKey]",
+    )  # fmt: skip
+    return configured(alt.layer(*layers).properties(width="container", height=height).add_params(*selections, zoom))
+
+
+def configured(chart: Chart) -> Chart:
+    """The chart in the common style."""
+    chart.config = alt.Config.from_dict(chart_config())
+    return chart
+
+
+def points(rows: Rows, *, size: float = 70) -> alt.Chart:
+    """Runs as filled points with a rim, so that overlapping ones stay apart."""
+    return alt.Chart(source(rows)).mark_point(
+        filled=True, size=size, stroke=colour("paper"), strokeWidth=1, clip=True, opacity=1
+    )

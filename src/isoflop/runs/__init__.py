@@ -1,0 +1,1 @@
+"""What was seen: specs, runs, run tables and the run directory on disk."""

@@ -1,0 +1,104 @@
+"""How far a study is, read from its directory alone: it works while the study runs elsewhere, and after a crash."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from isoflop.errors import InputError
+from isoflop.quantities import format_duration
+from isoflop.runs.directory import RunDirectory, brief_result
+from isoflop.studies.cost import StudyCost, study_cost
+from isoflop.studies.processes import usable_cores
+from isoflop.studies.study import PlannedRun, plan_runs
+from isoflop.studies.study_file import read_study
+from isoflop.studies.text import study_text_spec
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """Runs of a study by state; `waiting` have neither a result nor a living worker."""
+
+    done: int
+    failed: int
+    diverged: int
+    running: int = 0
+    waiting: int = 0
+
+    def to_dict(self) -> dict[str, int]:
+        """The JSON object of these counts."""
+        return {
+            "done": self.done,
+            "failed": self.failed,
+            "diverged": self.diverged,
+            "running": self.running,
+            "waiting": self.waiting,
+        }
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    """How far a study is; `cost` and `counts` are None while its text is not there, so that nothing is planned."""
+
+    study: str
+    directory: Path
+    counts: RunCounts | None
+    cost: StudyCost | None
+    forecasts: tuple[Path, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of `status --json`."""
+        return {
+            "schema": "isoflop.status/1",
+            "study": self.study,
+            "directory": str(self.directory),
+            "runs": self.counts.to_dict() if self.counts else None,
+            "remaining_seconds": self.cost.seconds if self.cost else None,
+            "remaining_compute": self.cost.compute if self.cost else None,
+            "forecasts": [str(path) for path in self.forecasts],
+        }
+
+    def __str__(self) -> str:
+        """Two lines for a person."""
+        if self.counts is None or self.cost is None:
+            return f"{self.study}: not started."
+        counts = self.counts.to_dict()
+        text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        if not (self.counts.running or self.counts.waiting):
+            return f"{self.study}: complete ({text})."
+        return f"{self.study}: {text}.\nAbout {format_duration(self.cost.seconds)} to go on {self.cost.slots} cores."
+
+
+def study_status(study: Path, slots: int | None = None) -> StudyStatus:
+    """The status of the study in a directory, or of a study file.
+
+    Raises:
+        InputError: there is no study, or its file cannot be read.
+    """
+    study_file = study / "study.toml" if study.is_dir() else study
+    if not study_file.exists():
+        raise InputError(f"{study_file} does not exist: give the directory of a study.")
+    told, directory = read_study(study_file), study_file.resolve().parent
+    text = study_text_spec(directory, told.text)
+    forecasts = tuple(sorted((directory / "forecasts").glob("*.json")))
+    if text is None:
+        return StudyStatus(told.name, directory, None, None, forecasts)
+    planned = plan_runs(told, text)
+    cost = study_cost(directory, planned, slots or usable_cores())
+    return StudyStatus(told.name, directory, count_runs(directory, planned), cost, forecasts)
+
+
+def count_runs(study_directory: Path, planned: Sequence[PlannedRun]) -> RunCounts:
+    """The planned runs by state."""
+    states = Counter(_state(RunDirectory(study_directory / "runs" / run.spec.identifier)) for run in planned)
+    return RunCounts(states["done"], states["failed"], states["diverged"], states["running"], states["waiting"])
+
+
+def _state(directory: RunDirectory) -> str:
+    if directory.is_done():
+        return brief_result(directory).state
+    latest = directory.attempts()[-1:]
+    return "running" if latest and latest[0].is_alive() else "waiting"

@@ -1,0 +1,64 @@
+"""Watch: where the runs of a study are now, read from their directories, and how long the rest will take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+
+from isoflop.runs.directory import RunDirectory, brief_result, last_record
+from isoflop.studies.cost import START_SECONDS, seconds_on_one_core, speed_ratio, wall_seconds
+from isoflop.studies.progress import RunProgress, StudyProgress, run_label
+from isoflop.studies.study import PlannedRun
+
+
+class Watch:
+    """Looks at the same runs again and again; a result is read once, since it never changes."""
+
+    def __init__(
+        self, title: str, planned: Sequence[PlannedRun], directories: Mapping[str, RunDirectory], slots: int
+    ) -> None:
+        self._title = title
+        self._planned = tuple(planned)
+        self._directories = directories
+        self._slots = slots
+        self._ended: dict[str, RunProgress] = {}
+        self._seconds: dict[str, float] = {}
+
+    def look(self, running: Collection[str]) -> StudyProgress:
+        """The state of every run; `running` are those at work."""
+        runs = tuple(self._look_at(run, run.spec.identifier in running) for run in self._planned)
+        return StudyProgress(self._title, runs, self._remaining(runs))
+
+    def _look_at(self, planned: PlannedRun, running: bool) -> RunProgress:
+        name = planned.spec.identifier
+        if name not in self._ended and self._directories[name].is_done():
+            self._ended[name] = self._read_result(planned)
+        if name in self._ended:
+            return self._ended[name]
+        fraction, loss = self._read_progress(planned) if running else (0.0, None)
+        return RunProgress(name, run_label(planned.spec), "running" if running else "waiting", fraction, loss)
+
+    def _read_result(self, planned: PlannedRun) -> RunProgress:
+        name = planned.spec.identifier
+        brief = brief_result(self._directories[name])
+        if brief.seconds > 0:
+            self._seconds[name] = brief.seconds
+        return RunProgress(name, run_label(planned.spec), brief.state, 1.0, brief.loss)
+
+    def _read_progress(self, planned: PlannedRun) -> tuple[float, float | None]:
+        attempts = self._directories[planned.spec.identifier].attempts()
+        record = last_record(attempts[-1]) if attempts else None
+        if record is None or not isinstance(record.get("step"), int):
+            return 0.0, None
+        loss = record.get("loss")
+        return min(1.0, record["step"] / planned.spec.steps), float(loss) if isinstance(loss, (int, float)) else None
+
+    def _remaining(self, runs: Sequence[RunProgress]) -> float:
+        estimated = {run.spec.identifier: seconds_on_one_core(run.spec) for run in self._planned}
+        ratio = speed_ratio((seen, estimated[name]) for name, seen in self._seconds.items())
+        left = [
+            ratio * estimated[run.identifier] * (1.0 - run.fraction)
+            + (START_SECONDS if run.state == "waiting" else 0.0)
+            for run in runs
+            if run.state in ("waiting", "running")
+        ]
+        return wall_seconds(left, self._slots)

@@ -1,0 +1,129 @@
+"""fit(): recovery, invariances, intervals, refusals."""
+
+import numpy as np
+import pytest
+
+from isoflop import records
+from isoflop.errors import InputError, Refusal, UsageError
+from isoflop.fitting.certificate import FitStatus
+from isoflop.fitting.estimation import fit
+from isoflop.fitting.fit import interval, load_fit, predict
+from isoflop.fitting.objective import parse_objective
+from isoflop.laws.catalogue import find
+from isoflop.runs.table import RunTable
+
+TRUTH = np.array([1.7, 400.0, 1500.0, 0.34, 0.37])
+SIZES = np.geomspace(1e7, 3e9, 6)
+BUDGETS = np.geomspace(1e9, 1e11, 6)
+
+
+def grid(noise=0.0, seed=0, theta=TRUTH):
+    size, data = (axis.ravel() for axis in np.meshgrid(SIZES, BUDGETS))
+    loss = predict(find("chinchilla"), theta, {"params": size, "tokens": data})[0]
+    loss = loss * np.exp(noise * np.random.default_rng(seed).normal(size=loss.shape))
+    return RunTable.from_columns({"params": size, "tokens": data, "loss": loss})
+
+
+@pytest.mark.parametrize("objective", ["huber:1e-3", "lad", "ls", "ls@value", "huber:1e-2@value"])
+def test_noise_free_data_give_back_the_truth(objective):
+    fitted = fit("chinchilla", grid(), objective=objective, draws=0)
+    assert fitted.theta == pytest.approx(TRUTH, rel=1e-7)
+    assert fitted.status is FitStatus.CONVERGED
+
+
+def test_intervals_contain_the_truth_about_as_often_as_they_say():
+    inside = []
+    for seed in range(40):
+        draws = fit("chinchilla", grid(0.01, seed), draws=200, cluster="none", seed=seed).ensemble.draws
+        low, high = interval(draws, 0.9)
+        inside.append((low[3:] <= TRUTH[3:]) & (TRUTH[3:] <= high[3:]))
+    assert 0.75 <= np.mean(inside) <= 1.0
+
+
+def test_a_unit_of_size_changes_its_coefficient_alone():
+    table = grid(0.01)
+    scaled = table.with_columns({"params": table["params"] * 1000.0})
+    first, second = (fit("chinchilla", t, draws=0).theta for t in (table, scaled))
+    expected = first * [1.0, 1000.0 ** first[3], 1.0, 1.0, 1.0]
+    assert second == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_order_of_rows_does_not_matter():
+    table = grid(0.01)
+    order = np.random.default_rng(3).permutation(len(table))
+    shuffled = RunTable.from_columns({name: values[order] for name, values in table.columns.items()})
+    assert fit("chinchilla", shuffled, draws=0).theta == pytest.approx(
+        fit("chinchilla", table, draws=0).theta, rel=1e-9
+    )
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path):
+    table = grid(0.01)
+    texts = []
+    for name in ("a.json", "b.json"):
+        fit("chinchilla", table, draws=50, seed=4).save(tmp_path / name)
+        texts.append((tmp_path / name).read_bytes())
+    assert texts[0] == texts[1]
+
+
+def test_a_saved_fit_is_read_back_whole(tmp_path):
+    fitted = fit("chinchilla", grid(0.01), draws=20)
+    fitted.save(tmp_path / "fit.json")
+    again = load_fit(tmp_path / "fit.json")
+    assert records.canonical_json(again.to_dict()) == records.canonical_json(fitted.to_dict())
+
+
+def test_a_floor_that_is_not_there_is_not_called_converged():
+    """Data of a pure power law: the irreducible loss runs to zero, which is said rather than printed as 1e-22."""
+    size = np.geomspace(1e6, 1e9, 20)
+    table = RunTable.from_columns({"params": size, "tokens": np.full(20, 1e12), "loss": (1e13 / size) ** 0.07})
+    fitted = fit("power-floor-n", table, draws=0)
+    assert fitted.status in (FitStatus.DEGENERATE, FitStatus.FLAT)
+    assert fitted.refused
+
+
+def test_too_few_runs_are_refused():
+    table = grid().select(np.arange(36) < 4)
+    with pytest.raises(Refusal, match="4 runs cannot determine the 5 parameters"):
+        fit("chinchilla", table)
+
+
+def test_size_and_data_in_proportion_are_refused():
+    size = np.geomspace(1e7, 1e9, 12)
+    loss = predict(find("chinchilla"), TRUTH, {"params": size, "tokens": 20.0 * size})[0]
+    noisy = loss * np.exp(0.003 * np.random.default_rng(0).normal(size=12))
+    fitted = fit("chinchilla", RunTable.from_columns({"params": size, "tokens": 20.0 * size, "loss": noisy}), draws=0)
+    assert "collinear-design" in {finding.code for finding in fitted.findings if finding.severity == "refuse"}
+
+
+def test_a_bad_value_is_named_by_row_and_column():
+    table = grid()
+    loss = np.array(table["loss"])
+    loss[6] = -2.0
+    with pytest.raises(InputError, match="row 8, column 'loss'"):
+        fit("chinchilla", table.with_columns({"loss": loss}))
+
+
+@pytest.mark.parametrize("text", ["hubr", "huber:-1", "huber:x", "ls:3", "lad@loss", "", "huber:inf"])
+def test_an_unknown_objective_is_refused_with_the_forms(text):
+    with pytest.raises(UsageError, match="use huber:1e-3, lad or ls"):
+        parse_objective(text)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(UsageError, match="the laws are chinchilla"):
+        fit("chinchila", grid())
+    with pytest.raises(UsageError, match="use 'default', 'projected' or 'hoffmann4500'"):
+        fit("chinchilla", grid(), starts="many")
+    with pytest.raises(UsageError, match="belongs to the chinchilla law"):
+        fit("chinchilla-tied", grid(), starts="hoffmann4500")
+    with pytest.raises(UsageError, match="between 0 and 1"):
+        interval(np.zeros(3), 90.0)
+
+
+def test_few_sizes_keep_the_design_when_resampled():
+    """With six sizes, drawing whole sizes would lose the exponent; the wild bootstrap keeps every row."""
+    fitted = fit("chinchilla", grid(0.01), draws=100)
+    assert fitted.ensemble.method == "wild-cluster-bootstrap"
+    assert len(fitted.ensemble) == 100
+    assert np.all((fitted.ensemble.draws[:, 3] > 0.1) & (fitted.ensemble.draws[:, 3] < 0.8))

@@ -1,0 +1,105 @@
+"""Checkpoints: exact, complete or not there, and refused when damaged or foreign."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from isoflop.accounting.shape import Shape
+from isoflop.errors import InputError
+from isoflop.lab.checkpoint import keep_newest, load_checkpoint, newest_readable, restore, save_checkpoint
+from isoflop.lab.model import Transformer
+from isoflop.lab.optimizer import build_optimizer
+from isoflop.runs.spec import OptimizerSpec
+
+SHAPE = Shape(layers=1, width=8, heads=1, feedforward=32, vocab=11, context=8)
+
+
+def trained(seed: int) -> tuple[Transformer, torch.optim.AdamW]:
+    model = Transformer(SHAPE, seed)
+    optimizer = build_optimizer(model, OptimizerSpec(1e-2))
+    windows = torch.randint(0, 11, (4, 9), generator=torch.Generator().manual_seed(seed))
+    for _ in range(3):
+        optimizer.zero_grad()
+        model.loss(windows).backward()
+        optimizer.step()
+    return model, optimizer
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    path = tmp_path / "checkpoint-00000003"
+    model, optimizer = trained(seed=0)
+    save_checkpoint(path, model, optimizer, step=3, run="abc", memory={"loss_sum": 0.1})
+    return path
+
+
+def test_weights_and_moments_come_back_bit_for_bit(saved: Path) -> None:
+    model, optimizer = trained(seed=1)
+    found = load_checkpoint(saved, run="abc")
+    assert (found.step, found.memory) == (3, {"loss_sum": 0.1})
+    restore(found, model, optimizer)
+    expected, expected_optimizer = trained(seed=0)
+    for parameter, wanted in zip(model.parameters(), expected.parameters(), strict=True):
+        assert torch.equal(parameter, wanted)
+        for moment in ("exp_avg", "exp_avg_sq", "step"):
+            assert torch.equal(optimizer.state[parameter][moment], expected_optimizer.state[wanted][moment])
+
+
+def test_no_manifest_no_checkpoint(saved: Path) -> None:
+    (saved / "manifest.json").unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        load_checkpoint(saved, run="abc")
+
+
+def test_one_flipped_bit_is_noticed(saved: Path) -> None:
+    state = saved / "state.safetensors"
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(content)
+    with pytest.raises(InputError, match="damaged"):
+        load_checkpoint(saved, run="abc")
+
+
+def test_a_torn_manifest_is_noticed(saved: Path) -> None:
+    manifest = saved / "manifest.json"
+    manifest.write_text(manifest.read_text()[:40])
+    with pytest.raises(InputError, match="not JSON"):
+        load_checkpoint(saved, run="abc")
+
+
+def test_the_checkpoint_of_another_run_is_refused(saved: Path) -> None:
+    with pytest.raises(InputError, match="belongs to run 'abc'"):
+        load_checkpoint(saved, run="other")
+
+
+def test_the_newest_readable_one_is_taken(saved: Path, tmp_path: Path) -> None:
+    model, optimizer = trained(seed=2)
+    newer = tmp_path / "checkpoint-00000009"
+    save_checkpoint(newer, model, optimizer, step=9, run="abc", memory={})
+    found = newest_readable([newer, saved], run="abc")
+    assert found is not None
+    assert found.step == 9
+    (newer / "state.safetensors").write_bytes(b"")
+    found = newest_readable([newer, saved], run="abc")
+    assert found is not None
+    assert found.step == 3
+    assert newest_readable([], run="abc") is None
+
+
+def test_nothing_is_pickled(saved: Path) -> None:
+    assert sorted(path.name for path in saved.iterdir()) == ["manifest.json", "state.safetensors"]
+    header_length = int.from_bytes((saved / "state.safetensors").read_bytes()[:8], "little")
+    header = json.loads((saved / "state.safetensors").read_bytes()[8 : 8 + header_length])
+    assert "model/embedding.weight" in header
+
+
+def test_only_the_newest_are_kept(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in "abc"]
+    for path in paths:
+        path.mkdir()
+    assert keep_newest(paths) == tuple(paths[1:])
+    assert [path.exists() for path in paths] == [False, True, True]

@@ -1,0 +1,155 @@
+"""The training loop: it learns, it repeats itself exactly, it stops, goes on, and knows when it has diverged."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from isoflop.accounting.flops import training_flops
+from isoflop.errors import InputError
+from isoflop.lab.corpus import Corpus
+from isoflop.lab.training import Interrupted, Progress, log_steps, train
+from isoflop.runs.run import Run
+from isoflop.runs.spec import RunSpec
+from tests.lab.conftest import RecordedAttempt
+
+MakeSpec = Callable[..., RunSpec]
+
+
+def run_whole(spec: RunSpec, corpus: Corpus, path: Path, resume_from: tuple[Path, ...] = ()) -> Run:
+    return train(
+        spec,
+        corpus,
+        attempt=RecordedAttempt(path),
+        resume_from=resume_from,
+        on_progress=lambda progress: None,
+        stop=lambda: False,
+    )
+
+
+def run_until(spec: RunSpec, corpus: Corpus, path: Path, stop_after: int) -> Path:
+    """Interrupt after `stop_after` updates and return the checkpoint."""
+    updates = 0
+
+    def stop() -> bool:
+        nonlocal updates
+        updates += 1
+        return updates == stop_after
+
+    with pytest.raises(Interrupted) as interruption:
+        train(
+            spec,
+            corpus,
+            attempt=RecordedAttempt(path),
+            resume_from=(),
+            on_progress=lambda progress: None,
+            stop=stop,
+        )
+    assert interruption.value.step == stop_after
+    return path / f"checkpoint-{stop_after:08d}"
+
+
+def test_a_run_learns_and_says_what_it_did(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    spec, seen = make_spec(steps=150), list[Progress]()
+    attempt = RecordedAttempt(tmp_path)
+    run = train(
+        spec, corpus, attempt=attempt, resume_from=(), on_progress=seen.append, stop=lambda: False
+    )
+    assert run.state == "done"
+    assert run.loss is not None
+    assert run.loss < 0.5 * math.log(corpus.spec.vocab)
+    assert run.loss_standard_error is not None
+    assert 0 < run.loss_standard_error < 0.2
+    assert run.compute == training_flops(spec.shape, spec.tokens)
+    assert run.curve.tokens[-1] == spec.tokens
+    assert run.curve.loss[-1] < run.curve.loss[0]
+    assert [record["step"] for record in attempt.records] == list(run.curve.step) == [point.step for point in seen]
+    assert set(attempt.records[0]) == {"step", "tokens", "loss", "learning_rate", "seconds"}
+    assert run.environment["threads"] == "1"
+    assert Run.from_dict(run.to_dict(), run.curve) == run
+
+
+def test_same_spec_same_bits_other_seed_other_bits(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    first, again = (run_whole(make_spec(), corpus, tmp_path / name) for name in ("first", "again"))
+    other = run_whole(make_spec(seed=1), corpus, tmp_path / "other")
+    assert first.loss == again.loss
+    assert first.curve == again.curve
+    assert first.loss != other.loss
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_resumed_run_ends_with_the_same_bits(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path, precision: str
+) -> None:
+    spec = make_spec(precision=precision)
+    whole = run_whole(spec, corpus, tmp_path / "whole")
+    stop_after = int(np.random.default_rng().integers(1, spec.steps))
+    checkpoint = run_until(spec, corpus, tmp_path / "part", stop_after)
+    resumed = run_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
+    assert resumed.loss == whole.loss, f"resumed after {stop_after} steps"
+    assert resumed.curve == whole.curve, f"resumed after {stop_after} steps"
+
+
+def test_a_damaged_checkpoint_costs_only_what_came_after_the_one_before(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path
+) -> None:
+    spec = make_spec()
+    whole = run_whole(spec, corpus, tmp_path / "whole")
+    older, newer = (run_until(spec, corpus, tmp_path / f"part{step}", step) for step in (20, 40))
+    state = newer / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1] + b"\0")
+    attempt = RecordedAttempt(tmp_path / "rest")
+    resumed = train(
+        spec,
+        corpus,
+        attempt=attempt,
+        resume_from=(newer, older),
+        on_progress=lambda progress: None,
+        stop=lambda: False,
+    )
+    assert resumed.loss == whole.loss
+    assert 20 < attempt.records[0]["step"] < 40
+
+
+def test_checkpoints_come_by_the_clock_and_two_are_kept(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    spec = make_spec(steps=10)
+    train(
+        spec,
+        corpus,
+        attempt=RecordedAttempt(tmp_path),
+        resume_from=(),
+        on_progress=lambda progress: None,
+        stop=lambda: False,
+        checkpoint_seconds=0.0,
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-00000008", "checkpoint-00000009"]
+
+
+def test_an_absurd_learning_rate_is_told_apart_from_a_result(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path
+) -> None:
+    run = run_whole(make_spec(learning_rate=100.0, steps=120), corpus, tmp_path)
+    assert run.state == "diverged"
+    assert run.loss is None
+    assert "lower the learning rate" in run.message
+    assert run.compute < training_flops(run.spec.shape, run.spec.tokens)
+
+
+def test_a_run_is_never_trained_on_another_text(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    spec = make_spec()
+    other = dataclasses.replace(spec, text=dataclasses.replace(spec.text, sha256="0" * 64))
+    with pytest.raises(InputError, match="another text"):
+        run_whole(other, corpus, tmp_path)
+
+
+@pytest.mark.parametrize("steps", [1, 7, 977, 15_625])
+def test_the_log_is_short_even_for_long_runs_and_holds_the_last_step(steps: int) -> None:
+    chosen = log_steps(steps)
+    assert max(chosen) == steps
+    assert min(chosen) == 1
+    assert len(chosen) <= 150

@@ -1,0 +1,168 @@
+"""What every engine must do. A new engine adds one line to `ENGINES`."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from isoflop.runs.directory import RunDirectory, create_run_directory
+from isoflop.runs.run import Run
+from isoflop.studies.driver import PreparedStudy, prepare_study
+from isoflop.studies.engine import BUSY, CANNOT_GO_ON, DONE, STOPPED, Engine, Job, JobStatus
+from isoflop.studies.inline import InlineEngine
+from isoflop.studies.launchers import NurseryLauncher, SpawnLauncher
+from isoflop.studies.processes import ProcessEngine
+from isoflop.studies.study import PlannedRun
+
+ENGINES: dict[str, Callable[[Path], Engine]] = {
+    "inline": InlineEngine,
+    "processes": lambda place: ProcessEngine(place, 2, SpawnLauncher(place)),
+    "nursery": lambda place: ProcessEngine(place, 2, NurseryLauncher(place)),
+}
+# Long enough that it is still training when a test stops it, short enough to be trained to its end.
+LONG = ('"4k", "8k", "16k"', '"300k"')
+
+
+@pytest.fixture(params=sorted(ENGINES))
+def make_engine(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Engine]]:
+    made: list[Engine] = []
+
+    def make(place: Path) -> Engine:
+        made.append(ENGINES[request.param](place))
+        return made[-1]
+
+    yield make
+    for engine in made:
+        engine.cancel(now=True)
+        while any(status.state != "ended" for status in engine.poll().values()):
+            time.sleep(0.02)
+
+
+def submit(engine: Engine, prepared: PreparedStudy, planned: list[PlannedRun]) -> None:
+    for run in planned:
+        create_run_directory(prepared.directory, run.spec)
+    engine.submit([Job(run.spec.identifier, run.compute, run.compute / 1e9) for run in planned])
+
+
+def until_ended(engine: Engine, count: int, seconds: float = 60.0) -> dict[str, JobStatus]:
+    ended: dict[str, JobStatus] = {}
+    deadline = time.monotonic() + seconds
+    while len(ended) < count:
+        assert time.monotonic() < deadline, f"only {ended} ended"
+        for identifier, status in engine.poll().items():
+            assert identifier not in ended, "a job that ended was told twice"
+            if status.state == "ended":
+                ended[identifier] = status
+        time.sleep(0.02)
+    assert not engine.poll()
+    return ended
+
+
+def result_of(prepared: PreparedStudy, run: PlannedRun) -> Run:
+    result = RunDirectory(prepared.directory / "runs" / run.spec.identifier).result()
+    assert result is not None
+    return result
+
+
+def trained_inline(prepared: PreparedStudy, run: PlannedRun) -> Run:
+    engine = InlineEngine(prepared.directory)
+    submit(engine, prepared, [run])
+    until_ended(engine, 1)
+    return result_of(prepared, run)
+
+
+def assert_same_bits(first: Run, second: Run) -> None:
+    assert first.state == second.state == "done"
+    assert (first.loss, first.loss_standard_error, first.curve) == (
+        second.loss,
+        second.loss_standard_error,
+        second.curve,
+    )
+
+
+def test_jobs_end_done_with_the_bits_of_the_reference(
+    make_study: Callable[..., Path], make_engine: Callable[[Path], Engine]
+) -> None:
+    prepared, reference = prepare_study(make_study()), prepare_study(make_study())
+    chosen = list(prepared.planned[:3])
+    engine = make_engine(prepared.directory)
+    submit(engine, prepared, chosen)
+    ended = until_ended(engine, 3)
+    assert {status.exit_code for status in ended.values()} == {DONE}
+    for run in chosen:
+        assert_same_bits(result_of(prepared, run), trained_inline(reference, run))
+    # A run that is done is left as it is.
+    before = RunDirectory(prepared.directory / "runs" / chosen[0].spec.identifier).result_path.read_bytes()
+    submit(engine, prepared, chosen[:1])
+    assert until_ended(engine, 1)[chosen[0].spec.identifier].exit_code == DONE
+    assert RunDirectory(prepared.directory / "runs" / chosen[0].spec.identifier).result_path.read_bytes() == before
+
+
+def test_a_cancelled_job_saves_and_goes_on_to_the_same_bits(
+    make_study: Callable[..., Path], make_engine: Callable[[Path], Engine]
+) -> None:
+    prepared, reference = prepare_study(make_study(LONG)), prepare_study(make_study(LONG))
+    run = prepared.planned[1]
+    directory = create_run_directory(prepared.directory, run.spec)
+    engine = make_engine(prepared.directory)
+    submit(engine, prepared, [run, *prepared.planned[2:]])
+
+    def cancel_when_under_way() -> None:
+        # The engine may start with a longer run; any will do.
+        while not list(prepared.directory.glob("runs/*/attempts/1/metrics.jsonl")):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        engine.cancel()
+
+    canceller = threading.Thread(target=cancel_when_under_way)
+    canceller.start()
+    ended = until_ended(engine, 3)
+    canceller.join()
+    assert {status.exit_code for status in ended.values()} == {STOPPED}
+    stopped = [
+        RunDirectory(place.parent.parent.parent) for place in prepared.directory.glob("runs/*/attempts/1/log.txt")
+    ]
+    started = [place for place in prepared.directory.glob("runs/*/attempts/1/metrics.jsonl")]
+    assert started
+    directory = RunDirectory(started[0].parent.parent.parent)
+    assert not directory.is_done() and directory.checkpoints()
+    assert "interrupted" in engine.logs(directory.identifier), stopped
+
+    planned = next(run for run in prepared.planned if run.spec.identifier == directory.identifier)
+    again = make_engine(prepared.directory)
+    submit(again, prepared, [planned])
+    assert until_ended(again, 1)[directory.identifier].exit_code == DONE
+    assert_same_bits(result_of(prepared, planned), trained_inline(reference, planned))
+    assert directory.attempts()[1].metrics().records[0]["step"] > 1
+    assert not directory.checkpoints()
+
+
+def test_a_run_that_a_living_worker_has_is_busy(
+    make_study: Callable[..., Path], make_engine: Callable[[Path], Engine]
+) -> None:
+    prepared = prepare_study(make_study())
+    run = prepared.planned[0]
+    assert create_run_directory(prepared.directory, run.spec).start_attempt() is not None
+    engine = make_engine(prepared.directory)
+    submit(engine, prepared, [run])
+    assert until_ended(engine, 1)[run.spec.identifier].exit_code == BUSY
+
+
+def test_damaged_text_stops_the_study_and_names_the_file(
+    make_study: Callable[..., Path], make_engine: Callable[[Path], Engine]
+) -> None:
+    prepared = prepare_study(make_study())
+    tokens = next(prepared.directory.glob("corpus/*/tokens.npy"))
+    damaged = bytearray(tokens.read_bytes())
+    damaged[5000] ^= 1
+    tokens.write_bytes(bytes(damaged))
+    run = prepared.planned[0]
+    engine = make_engine(prepared.directory)
+    submit(engine, prepared, [run])
+    status = until_ended(engine, 1)[run.spec.identifier]
+    assert status.exit_code == CANNOT_GO_ON
+    assert "tokens.npy" in status.message and "Traceback" not in status.message
