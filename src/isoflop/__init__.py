@@ -1,9 +1,9 @@
 """Forecast big models from small ones: scaling laws fitted, tested by back-test, and used to plan.
 
-    runs = isoflop.read_runs("runs.csv")                          any table or study directory, checked and explained
-    fitted = isoflop.fit("chinchilla", runs)                      a certified optimum with honest intervals
-    print(isoflop.backtest("chinchilla", runs, hide=10))          the largest runs hidden, forecast, compared
-    print(isoflop.forecast(fitted, params=70e9, tokens=1.4e12))   a run nobody has paid for yet, with its interval
+    runs = isoflop.read_runs("runs.csv")                         # any table or study directory, checked
+    fitted = isoflop.fit("chinchilla", runs)                     # a certified optimum with honest intervals
+    print(isoflop.backtest("chinchilla", runs, hide=10))         # the largest runs hidden, forecast, compared
+    print(isoflop.forecast(fitted, params=70e9, tokens=1.4e12))  # a run nobody has paid for yet
     isoflop.write_report("report.html", isoflop.report_from_fit(fitted))
 
 Importing this package loads no numerical library: every name below is loaded when it is first used.
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from isoflop.quantities import Estimate
     from isoflop.readers.examples import example_runs
     from isoflop.readers.read import explain_runs, read_runs
+    from isoflop.reporting.citations import citations
     from isoflop.reporting.report import report_from_fit, write_report
     from isoflop.runs.run import Run
     from isoflop.runs.spec import RunSpec
@@ -56,6 +57,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "backtest",
+    "citations",
     "example_runs",
     "explain_runs",
     "find_law",
@@ -90,6 +92,7 @@ _HOMES = {
     "UsageError": ("isoflop.errors", "UsageError"),
     "Verdict": ("isoflop.forecasting.backtest", "Verdict"),
     "backtest": ("isoflop.forecasting.backtest", "backtest"),
+    "citations": ("isoflop.reporting.citations", "citations"),
     "example_runs": ("isoflop.readers.examples", "example_runs"),
     "explain_runs": ("isoflop.readers.read", "explain_runs"),
     "find_law": ("isoflop.laws.catalogue", "find"),

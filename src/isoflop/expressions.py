@@ -97,6 +97,16 @@ def symbols(node: Node) -> tuple[str, ...]:
     return ()
 
 
+def to_text(node: Node) -> str:
+    """A text that `parse` reads as the tree.
+
+    Example:
+        >>> to_text(parse("E + A/N^alpha"))
+        'E + A / N ^ alpha'
+    """
+    return _text(node, 0)
+
+
 def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
     """The value of the tree with `values` (NumPy arrays or numbers) for its symbols."""
     if isinstance(node, Call):
@@ -107,6 +117,28 @@ def evaluate(node: Node, values: Mapping[str, Any]) -> Any:
             raise UsageError(f"{node.name!r} is not a column: the columns are {', '.join(sorted(values))}.")
         return values[node.name]
     return node.value
+
+
+_OPERATORS: Mapping[str, tuple[str, int]] = {
+    "add": ("+", 1), "subtract": ("-", 1), "multiply": ("*", 2), "divide": ("/", 2), "power": ("^", 4),
+}  # fmt: skip
+
+
+def _text(node: Node, strength: int) -> str:
+    """Text of the node, in brackets where an operator of `strength` around it would tear it apart."""
+    if isinstance(node, Number):
+        return repr(node.value) if node.value >= 0 else f"({node.value!r})"
+    if isinstance(node, (Symbol, Text)):
+        return node.name if isinstance(node, Symbol) else repr(node.value)
+    if node.function == "negative":
+        inner = f"-{_text(node.arguments[0], 3)}"
+        return f"({inner})" if strength > 1 else inner
+    if node.function not in _OPERATORS:
+        return f"{node.function}({', '.join(_text(argument, 0) for argument in node.arguments)})"
+    sign, own = _OPERATORS[node.function]
+    left, right = node.arguments
+    text = f"{_text(left, own + (own == 4))} {sign} {_text(right, own + (own < 4))}"
+    return f"({text})" if own < strength else text
 
 
 def _translate(text: str, *, conditions: bool) -> Node:

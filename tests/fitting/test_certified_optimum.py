@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from isoflop.fitting.binding import bind
 from isoflop.fitting.certificate import FitStatus
-from isoflop.fitting.estimation import bind, fit
+from isoflop.fitting.estimation import fit
 from isoflop.fitting.objective import Objective
 from isoflop.fitting.solver import Effort, solve
 from isoflop.fitting.starts import hoffmann_grid
@@ -59,7 +60,7 @@ def test_the_printed_parameters_are_those_of_least_absolute_deviations(runs):
 
 
 def test_starved_fits_are_never_called_converged(runs):
-    starved = Effort(gauss_newton_steps=2, newton_steps=2, refinements=0)
+    starved = Effort(gauss_newton_steps=2, newton_steps=2, patience=0, refinements=0)
     statuses = [fit("chinchilla", runs, draws=0, seed=seed, effort=starved).status for seed in range(5)]
     assert FitStatus.CONVERGED not in statuses
 

@@ -13,7 +13,8 @@ from isoflop.lab import downloads
 from isoflop.lab.downloads import BOOKS, Book, plain_text, standard_ebooks_text
 
 CHAPTER = """<?xml version="1.0"?><html><head><title>No</title></head><body>
-<section><h2>Chapter {number}</h2><p>“Call me\u00a0<i>Ishmael</i>—now,” he\nsaid &amp; left…</p><p>Ça va.</p></section></body></html>"""
+<section><h2>Chapter {number}</h2><p>“Call me\u00a0<i>Ishmael</i>—now,” he\nsaid &amp; left…</p>
+<p>Ça va.</p></section></body></html>"""
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -40,9 +41,7 @@ def book(tmp_path: Path) -> Book:
 
 
 def test_markup_goes_and_typography_becomes_ascii() -> None:
-    assert plain_text(CHAPTER.format(number=1)) == (
-        b'Chapter 1\n\n"Call me Ishmael--now," he said & left...\n\na va.'
-    )
+    assert plain_text(CHAPTER.format(number=1)) == (b'Chapter 1\n\n"Call me Ishmael--now," he said & left...\n\na va.')
 
 
 @needs_git

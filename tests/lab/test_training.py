@@ -57,9 +57,7 @@ def run_until(spec: RunSpec, corpus: Corpus, path: Path, stop_after: int) -> Pat
 def test_a_run_learns_and_says_what_it_did(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
     spec, seen = make_spec(steps=150), list[Progress]()
     attempt = RecordedAttempt(tmp_path)
-    run = train(
-        spec, corpus, attempt=attempt, resume_from=(), on_progress=seen.append, stop=lambda: False
-    )
+    run = train(spec, corpus, attempt=attempt, resume_from=(), on_progress=seen.append, stop=lambda: False)
     assert run.state == "done"
     assert run.loss is not None
     assert run.loss < 0.5 * math.log(corpus.spec.vocab)

@@ -114,6 +114,14 @@ def test_a_living_attempt_keeps_the_run(run_directory: RunDirectory) -> None:
     assert run_directory.start_attempt() is None
 
 
+def test_a_released_run_can_be_claimed_at_once(run_directory: RunDirectory) -> None:
+    first = run_directory.start_attempt()
+    assert first is not None
+    first.release()
+    second = run_directory.start_attempt()
+    assert second is not None and second.number == 2 and not first.is_alive()
+
+
 def test_a_run_is_taken_over_when_its_process_has_ended(run_directory: RunDirectory) -> None:
     claim = (
         "import sys; from pathlib import Path; from isoflop.runs.directory import RunDirectory;"

@@ -26,7 +26,7 @@ coefficient = 0.25
 [evaluation]
 windows = 32
 [fit]
-law = "chinchilla"
+law = "chinchilla-no-floor"
 draws = 100
 [[held_out]]
 width = 32

@@ -23,7 +23,8 @@ SCHEMA = "isoflop.backtest/1"
 @options.sources()
 @click.option(
     "--hide",
-    type=options.Factor(),
+    metavar="FACTOR",
+    callback=options.factor,
     default="10x",
     show_default=True,
     help="Hide the runs within this factor of the largest compute.",
@@ -49,7 +50,7 @@ def command(
     as_json: bool,
     force: bool,
 ) -> int:
-    """Hide the largest runs, forecast them, and score the forecasts.
+    r"""Hide the largest runs, forecast them, and score the forecasts.
 
     A law that fits the runs it has seen says nothing yet: what counts is how far off it is on larger ones, and whether
     its intervals contain them as often as they claim.

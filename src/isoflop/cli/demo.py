@@ -23,10 +23,8 @@ from isoflop.cli.run import run_to_outcome
 @options.size()
 @click.option("--seed", type=click.IntRange(0, 2**53), help="Decides everything random; 0 unless given.")
 @options.answering
-def command(
-    out: Path, text: str | None, size: str, seed: int | None, as_json: bool, force: bool
-) -> int:
-    """Train a ladder of small models, forecast a larger one, train it, compare.
+def command(out: Path, text: str | None, size: str, seed: int | None, as_json: bool, force: bool) -> int:
+    r"""Train a ladder of small models, forecast a larger one, train it, compare.
 
     The forecast is written to disk with its time before the larger run starts, so that nothing can be fitted to the
     outcome afterwards. Needs no GPU and no account.

@@ -51,7 +51,7 @@ def command(
     as_json: bool,
     force: bool,
 ) -> int:
-    """Fit a scaling law to runs, with intervals and a certificate.
+    r"""Fit a scaling law to runs, with intervals and a certificate.
 
     A fitted exponent without an interval and without proof of the optimum is a number, not a measurement: this gives
     all three, and says what in the data weakens them.
@@ -90,7 +90,7 @@ def _page(fitted: Fit, out: Path | None) -> Iterator[RenderableType]:
 
 def _larger_run(fitted: Fit) -> str:
     """Options that ask for a run twice as large as the largest in every input of the law."""
-    from isoflop.fitting.estimation import inputs_of
+    from isoflop.fitting.binding import inputs_of
 
     largest = inputs_of(fitted.law, fitted.runs)
     return " ".join(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from isoflop import records
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
 from isoflop.errors import InputError, UsageError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from isoflop.fitting.fit import Fit
+    from isoflop.fitting.frontier_fit import FrontierFit
     from isoflop.forecasting.prediction import Forecast
     from isoflop.runs.table import RunTable
 
@@ -26,10 +28,22 @@ SCHEMA = "isoflop.forecast/1"
 
 @click.command("forecast")
 @click.argument("fit_path", metavar="FIT", type=click.Path(path_type=Path))
-@click.option("--params", type=options.Quantity("count"), multiple=True, help="Model size, such as 7B; may be repeated.")
-@click.option("--tokens", type=options.Quantity("tokens"), multiple=True, help="Training tokens, such as 1.4T.")
 @click.option(
-    "--compute", type=options.Quantity("compute"), multiple=True, help="FLOP instead, spent the optimal way: 6e23."
+    "--params",
+    metavar="N",
+    callback=options.quantity("count"),
+    multiple=True,
+    help="Model size, such as 7B; repeatable.",
+)
+@click.option(
+    "--tokens", metavar="D", callback=options.quantity("tokens"), multiple=True, help="Training tokens, such as 1.4T."
+)
+@click.option(
+    "--compute",
+    metavar="C",
+    callback=options.quantity("compute"),
+    multiple=True,
+    help="FLOP such as 6e23 instead, spent in the optimal way.",
 )
 @click.option("--table", type=click.Path(), help="A table of points with columns params and tokens, or compute.")
 @options.level(None)
@@ -46,7 +60,7 @@ def command(
     as_json: bool,
     force: bool,
 ) -> int:
-    """Forecast the loss of a run nobody has trained, with an interval.
+    r"""Forecast the loss of a run nobody has trained, with an interval.
 
     The interval is for the outcome of one run: it adds the uncertainty of the law, the scatter of runs around it, and
     how much such intervals proved too narrow when the largest runs of the data were hidden.
@@ -57,32 +71,49 @@ def command(
       isoflop forecast fit.json --compute 5.76e23
       isoflop forecast fit.json --table points.csv --json
     """
-    from isoflop.forecasting.prediction import forecast
-
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = _load(fit_path)
         points, told = _points(fitted, params, tokens, compute, table)
-        result = forecast(fitted, **points, level=level)
+        result = _forecast(fitted, points, level)
         if told is not None:
             result = replace(result, findings=(*result.findings, *told.findings))
         return deliver(result, delivery, lambda: _page(result))
 
 
-def _load(path: Path) -> Fit:
+def _forecast(fitted: Fit | FrontierFit, points: dict[str, Any], level: float | None) -> Forecast:
+    from isoflop.fitting.fit import Fit
+    from isoflop.forecasting.frontier_prediction import forecast_frontier
+    from isoflop.forecasting.prediction import forecast
+
+    if isinstance(fitted, Fit):
+        return forecast(fitted, **points, level=level)
+    if set(points) != {"compute"}:
+        raise UsageError(f"forecast: a fit by {fitted.method} is of the frontier alone: give --compute, such as 6e23.")
+    return forecast_frontier(fitted, **points, level=level)
+
+
+def _load(path: Path) -> Fit | FrontierFit:
+    from isoflop.fitting.fit import SCHEMA as FIT_SCHEMA
     from isoflop.fitting.fit import load_fit
+    from isoflop.fitting.frontier_fit import is_frontier_record, load_frontier_fit
 
     try:
-        return load_fit(path)
+        record = records.read_record(path, FIT_SCHEMA)
     except InputError as error:
-        if not path.exists():
+        if not path.is_file():
             raise
         fit_first = f"isoflop fit {shlex.quote(str(path))} --out fit.json"
-        raise InputError(f"{str(error).rstrip('.')}. If it holds runs, fit them first: {fit_first}") from error
+        raise InputError(f"{path} is not a saved fit: if it holds runs, fit them first: {fit_first}") from error
+    return load_frontier_fit(path) if is_frontier_record(record) else load_fit(path)
 
 
 def _points(
-    fitted: Fit, params: tuple[float, ...], tokens: tuple[float, ...], compute: tuple[float, ...], table: str | None
+    fitted: Fit | FrontierFit,
+    params: tuple[float, ...],
+    tokens: tuple[float, ...],
+    compute: tuple[float, ...],
+    table: str | None,
 ) -> tuple[dict[str, Any], RunTable | None]:
     """The points to forecast, by column, and the table they come from if they do."""
     given = {"params": params, "tokens": tokens, "compute": compute}
@@ -90,10 +121,12 @@ def _points(
         return {name: values for name, values in given.items() if values}, None
     if any(given.values()):
         raise UsageError("--table and --params, --tokens, --compute both say what to forecast: give one of them.")
+    from isoflop.fitting.fit import Fit
     from isoflop.readers.read import read_runs
 
-    told = read_runs(table, y="params")
-    wanted = fitted.law.columns if all(told.has(name) for name in fitted.law.columns) else ("compute",)
+    columns = fitted.law.columns if isinstance(fitted, Fit) else ("compute",)
+    told = read_runs(table, y=columns[0])
+    wanted = columns if all(told.has(name) for name in columns) else ("compute",)
     return {name: told.column(name) for name in wanted}, told
 
 

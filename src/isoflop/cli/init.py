@@ -14,12 +14,12 @@ from isoflop.cli.output import print_json, show
 @click.argument("recipe", default="quickstart", metavar="[RECIPE]")
 @options.size()
 @options.text()
-@click.option("--seed", type=click.IntRange(0, 2**53), help="Decides everything random; that of the recipe unless given.")
+@click.option("--seed", type=click.IntRange(0, 2**53), help="Decides everything random; the recipe's unless given.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="The directory; RECIPE unless given.")
 @options.as_json()
 @options.debug()
 def command(recipe: str, size: str, text: str | None, seed: int | None, out: Path | None, as_json: bool) -> None:
-    """Write the study file of a recipe, to be edited.
+    r"""Write the study file of a recipe, to be edited.
 
     A study file fixes everything before the first run starts: the ladder, the training, the rule of the fit, and the
     runs held out to be forecast.

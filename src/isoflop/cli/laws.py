@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @options.as_json()
 @options.debug()
 def command(name: str | None, as_json: bool) -> None:
-    """List the laws that can be fitted, or explain one.
+    r"""List the laws that can be fitted, or explain one.
 
     A law is a formula for loss: what its parameters mean and where it is known to hold decides whether a forecast
     from it is worth anything.
@@ -60,12 +60,16 @@ def _to_dict(law: Law) -> dict[str, Any]:
 
 def _list(laws: tuple[Law, ...]) -> Iterator[RenderableType]:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("name", "loss =", "what it says", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    table.add_column("name", no_wrap=True, min_width=max(len(law.name) for law in laws))
+    table.add_column("what it says", no_wrap=True, overflow="ellipsis", ratio=3)
+    table.add_column("formula", no_wrap=True, overflow="ellipsis", ratio=2)
     for law in laws:
-        table.add_row(law.name, law.formula, law.title)
+        table.add_row(law.name, Text(law.title), Text(f"{law.output} = {law.formula}"))
     yield table
-    yield "N: parameters, D: training tokens, C: training compute in FLOP. More on one: isoflop laws chinchilla"
+    yield "All about one of them: isoflop laws chinchilla"
 
 
 def _explain(law: Law) -> Iterator[RenderableType]:
@@ -73,7 +77,8 @@ def _explain(law: Law) -> Iterator[RenderableType]:
     from rich.text import Text
 
     yield Text(law.title, style="bold")
-    yield f"\n  {law.output} = {law.formula}\n"
+    # A formula in one piece can be copied; a wrapped one cannot.
+    yield Text(f"\n  {law.output} = {law.formula}\n", no_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for item in law.inputs:
         table.add_row(item.name, item.meaning, item.unit)

@@ -1,5 +1,7 @@
 """`isoflop`: the group of commands, each loaded when it is asked for, and the one place where errors end.
 
+Exit codes:
+
     0   done
     1   the question cannot be answered honestly from this data, and `--force` was not given
     2   bad input or usage
@@ -11,6 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
@@ -27,9 +30,12 @@ COMMANDS = {
     "demo": "Train a ladder of small models, forecast a larger one, train it, compare.",
     "read": "Show how a table or a study is read, and write it as a run table.",
     "fit": "Fit a scaling law to runs, with intervals and a certificate.",
+    "isoflops": "Find the best model size at each compute budget, and how it grows.",
+    "envelope": "Find the best model along the envelope of learning curves.",
     "backtest": "Hide the largest runs, forecast them, and score the forecasts.",
     "forecast": "Forecast the loss of a run nobody has trained, with an interval.",
     "laws": "List the laws that can be fitted, or explain one.",
+    "verify": "Derive every number of a saved fit again from its data.",
     "report": "Write a report that explains a fit or a study in one HTML file.",
     "init": "Write the study file of a recipe, to be edited.",
     "recipes": "List the recipes that studies start from.",
@@ -90,6 +96,9 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         cli.main(prog_name="isoflop")
     signal.signal(signal.SIGTERM, _terminate)
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if not sys.warnoptions and "--debug" not in given:
+        # What is worth saying is said as findings; Python's warnings are for developers.
+        warnings.simplefilter("ignore")
     sys.exit(run(given))
 
 

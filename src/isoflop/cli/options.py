@@ -8,37 +8,35 @@ from typing import Any, TypeVar
 
 import click
 
+from isoflop.errors import UsageError
 from isoflop.quantities import PARAM_COUNTS, Kind, parse_quantity
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class Quantity(click.ParamType):
-    """A quantity as people write it (`7B`, `6e23 FLOP`); the command gets the number."""
-
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        self.name = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The number; a text that is none raises UsageError, which the user reads as it is."""
-        return value if isinstance(value, float) else parse_quantity(str(value), self.kind, _option_name(param))
+Reader = Callable[[click.Context, click.Parameter, Any], Any]
 
 
-class Factor(click.ParamType):
-    """A factor such as `10x`, `10×` or `10`."""
+def quantity(kind: Kind) -> Reader:
+    """The callback of an option that takes quantities as people write them (`7B`, `6e23 FLOP`), once or repeatedly."""
 
-    name = "factor"
+    def read(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[float, ...]:
+        return tuple(parse_quantity(text, kind, parameter.opts[0]) for text in texts)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """The factor as a number."""
-        text = str(value).strip()
-        return parse_quantity(text.removesuffix("x").removesuffix("×"), "number", _option_name(param))
+    return read
 
 
-def sources() -> Callable[[Command], Command]:
+def factor(context: click.Context, parameter: click.Parameter, text: str) -> float:
+    """The callback of an option that takes a factor: `10x`, `10×` or `10`."""
+    try:
+        return parse_quantity(text.strip().rstrip("x×"), "number", parameter.opts[0])
+    except UsageError:
+        raise UsageError(f"{parameter.opts[0]}={text!r} is not a factor: write 10x or 4.") from None
+
+
+def sources(metavar: str = "SOURCE...") -> Callable[[Command], Command]:
     """SOURCE…: tables of runs and study directories."""
-    return click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+    return click.argument("sources", metavar=metavar, nargs=-1, required=True)
 
 
 def answering(function: Command) -> Command:
@@ -92,6 +90,22 @@ def reading(function: Command) -> Command:
     return function
 
 
+def law() -> Callable[[Command], Command]:
+    """`--law`: what is fitted."""
+    return click.option("--law", metavar="NAME", default="chinchilla", show_default=True, help="One of `isoflop laws`.")
+
+
+def draws() -> Callable[[Command], Command]:
+    """`--draws`: how many refits the intervals rest on."""
+    return click.option(
+        "--draws",
+        type=click.IntRange(0, 1_000_000),
+        default=1000,
+        show_default=True,
+        help="Refits that the intervals rest on.",
+    )
+
+
 def fitting(function: Command) -> Command:
     """`--law`, `--objective`, `--draws` and `--cluster`: how a law is fitted."""
     for option in (
@@ -102,13 +116,7 @@ def fitting(function: Command) -> Command:
             show_default=True,
             help="Rows that vary together; auto groups checkpoints of a run, else equal sizes.",
         ),
-        click.option(
-            "--draws",
-            type=click.IntRange(0, 1_000_000),
-            default=1000,
-            show_default=True,
-            help="Refits that the intervals rest on.",
-        ),
+        draws(),
         click.option(
             "--objective",
             metavar="NAME",
@@ -116,9 +124,7 @@ def fitting(function: Command) -> Command:
             show_default=True,
             help="What is minimised: huber:δ, lad or ls, on log-loss; @value takes the loss itself.",
         ),
-        click.option(
-            "--law", metavar="NAME", default="chinchilla", show_default=True, help="One of `isoflop laws`."
-        ),
+        law(),
     ):
         function = option(function)
     return function
@@ -133,10 +139,6 @@ def out(default: str | None, what: str) -> Callable[[Command], Command]:
         show_default=default is not None,
         help=f"Write {what} here.",
     )
-
-
-def _option_name(parameter: click.Parameter | None) -> str:
-    return parameter.opts[0] if parameter is not None else "value"
 
 
 def size() -> Callable[[Command], Command]:

@@ -107,10 +107,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(parts: Iterable[RenderableType]) -> None:
-    """Print the parts of a page, one under the other."""
+    """Print the parts of a page, one under the other; a text that is not to be wrapped stays in one piece."""
+    from rich.text import Text
+
     page = console()
     for part in parts:
-        page.print(part, markup=False)
+        whole = isinstance(part, Text) and part.no_wrap is True
+        page.print(part, markup=False, crop=False, soft_wrap=whole)
 
 
 def _reason(findings: tuple[Finding, ...]) -> list[RenderableType]:

@@ -24,7 +24,7 @@ def fit_page(fitted: Fit) -> Iterator[RenderableType]:
     from isoflop.reporting.tables import findings_lines, fit_table
 
     yield fit_table(fitted)
-    yield Text(f"{fitted.law.output} = {formula_with_numbers(fitted)}", style="bold")
+    yield Text(f"{fitted.law.output} = {formula_with_numbers(fitted)}", "bold", no_wrap=True)
     yield certificate_line(fitted)
     if len(fitted.ensemble):
         yield str(calibrate(fitted))
@@ -65,7 +65,9 @@ def study_page(outcome: StudyOutcome) -> Iterator[RenderableType]:
     counts = outcome.counts
     if counts.failed or counts.diverged:
         yield f"{counts.failed} runs failed and {counts.diverged} diverged; {counts.done} are done."
-    if outcome.report is not None:
+    if outcome.report is None:
+        yield 'There is no report, since the chart library is not installed: run pip install "isoflop[report]".'
+    else:
         yield f"Report: {outcome.report}"
 
 

@@ -36,7 +36,7 @@ def command(
     param_count: str | None,
     as_json: bool,
 ) -> int:
-    """Show how a table or a study is read, and write it as a run table.
+    r"""Show how a table or a study is read, and write it as a run table.
 
     A column taken for something it is not spoils every fit after it: look here first.
 

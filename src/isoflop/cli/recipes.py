@@ -12,7 +12,7 @@ from isoflop.cli.output import print_json, show
 @options.as_json()
 @options.debug()
 def command(as_json: bool) -> None:
-    """List the recipes that studies start from.
+    r"""List the recipes that studies start from.
 
     A recipe is a study file with every choice made and explained; `isoflop init` writes it where it can be edited.
 

@@ -28,7 +28,7 @@ SCHEMA = "isoflop.study/1"
 @click.option("--retry-failed", is_flag=True, help="Train again the runs that failed before.")
 @options.answering
 def command(study: Path, on: str, dry_run: bool, retry_failed: bool, as_json: bool, force: bool) -> int:
-    """Train, fit, forecast and compare everything a study file says.
+    r"""Train, fit, forecast and compare everything a study file says.
 
     What it costs is said before anything starts. It goes on where it stands: stop it at any moment, run it again, and
     no finished run is lost.
@@ -70,7 +70,9 @@ def run_to_outcome(place: Path, on: str, delivery: Delivery, *, retry_failed: bo
 def _dry_run(place: Path, on: str, as_json: bool) -> int:
     from isoflop.studies.driver import engine_for, prepare_study
 
-    prepared = prepare_study(place, engine_for(on, place.resolve().parent).slots)
+    engine = engine_for(on, place.resolve().parent)
+    engine.close()
+    prepared = prepare_study(place, engine.slots)
     if as_json:
         print_json(_plan(prepared))
     else:

@@ -15,7 +15,7 @@ from isoflop.cli.output import print_json, show
 @options.as_json()
 @options.debug()
 def command(study: Path, as_json: bool) -> None:
-    """Say how far a study is.
+    r"""Say how far a study is.
 
     It reads the study's directory alone, so it can be asked while the study runs elsewhere, or after a crash.
 

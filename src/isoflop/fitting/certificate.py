@@ -48,7 +48,7 @@ _SENTENCES = {
 class Certificate:
     """The evidence for an optimum.
 
-    `gradient` is the largest gradient component relative to δ·Σw (Huber) or √(2fΣw) (least squares);
+    `gradient` is the largest gradient component relative to the size it could have, √H_jj·√Σψ²;
     `smallest_eigenvalue` and `condition` belong to the Hessian in solver coordinates scaled to a unit diagonal;
     `starts` were tried and `agreeing` of them reached this optimum within 1e-9 of the objective;
     `quadratic` rows lie within δ of the curve; `dead` names parameters that no longer move any prediction.
@@ -74,49 +74,46 @@ class Certificate:
 
 def certify(
     problem: Problem, law: Law, solutions: Solutions, refinements: int = DEFAULT_EFFORT.refinements
-) -> tuple[Array, float, FitStatus, Certificate]:
-    """The best of the solutions as θ (k,), its objective, its status and the evidence.
+) -> tuple[Array, FitStatus, Certificate]:
+    """The best of the solutions as θ (k,), its status and the evidence.
 
-    The best point is first refined by plain Newton steps judged by the gradient: near the optimum the objective has
-    no digits left to compare, the gradient still has.
+    Of several solutions as good as the best the first is taken: where a law is symmetric in its terms, that is the
+    one nearest the stated start. It is refined by plain Newton steps judged by the gradient: near the optimum the
+    objective has no digits left to compare, the gradient still has.
     """
-    best = int(np.argmin(solutions.value))
-    phi, value, gradient, hessian = _refine(problem, solutions.phi[:, [best]], refinements)
-    rows = problem.surface.rows
-    floor = 1e-26 * rows
-    agreeing = int(np.sum(solutions.value <= solutions.value[best] * (1.0 + _SAME) + floor))
+    limit = solutions.value.min() * (1.0 + _SAME) + 1e-26 * problem.surface.rows
+    agreeing = np.flatnonzero(solutions.value <= limit)
+    phi = _refine(problem, solutions.phi[:, agreeing[:1]], refinements)
+    _, gradient, hessian, force = problem.evaluate(phi, ALL_ROWS, newton=True)
     scale = np.sqrt(np.abs(np.diagonal(hessian[:, :, 0]))) + 1e-300
     eigenvalues = np.linalg.eigvalsh(hessian[:, :, 0] / np.outer(scale, scale))
-    linear = problem.surface.linearise(phi, second=False)
-    residual = linear.value[0] - problem.target
-    relative = float(np.abs(gradient).max() / problem.gradient_scale(value, rows)[0])
-    exact = bool(np.max(np.abs(residual)) < 1e-13)
+    residual = problem.surface.predict(phi)[0] - problem.target
     certificate = Certificate(
-        gradient=0.0 if exact else relative,
+        gradient=float(problem.relative_gradient(phi, gradient, hessian, force)[0]),
         smallest_eigenvalue=float(eigenvalues[0]),
         condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0.0 else None,
         starts=len(solutions.value),
-        agreeing=agreeing,
+        agreeing=len(agreeing),
         quadratic=int(np.sum(np.abs(residual) <= problem.objective.zone)),
         dead=_dead_parameters(problem, law, phi),
     )
-    theta = problem.surface.to_user(phi)[0]
-    return theta, float(problem.objective.total(residual)), _status(certificate), certificate
+    return problem.surface.to_user(phi)[0], _status(certificate), certificate
 
 
-def _refine(problem: Problem, phi: Array, steps: int) -> tuple[Array, Array, Array, Array]:
-    value, gradient, hessian = problem.evaluate(phi, ALL_ROWS, newton=True)
+def _refine(problem: Problem, phi: Array, steps: int) -> Array:
+    value, gradient, hessian, force = problem.evaluate(phi, ALL_ROWS, newton=True)
+    size = problem.relative_gradient(phi, gradient, hessian, force)[0]
     for _ in range(steps):
         step, positive = solve_positive_definite(hessian, -gradient)
         if not positive[0] or not np.all(np.isfinite(step)):
             break
-        moved = phi + np.clip(step, -1e-2, 1e-2)
-        candidate = problem.evaluate(moved, ALL_ROWS, newton=True)
-        better = np.abs(candidate[1]).max() < np.abs(gradient).max()
-        if not (better and candidate[0][0] <= value[0] * (1.0 + 1e-12)):
+        moved = problem.inside(phi + step)
+        new_value, new_gradient, new_hessian, new_force = problem.evaluate(moved, ALL_ROWS, newton=True)
+        new_size = problem.relative_gradient(moved, new_gradient, new_hessian, new_force)[0]
+        if not (new_size < size and new_value[0] <= value[0] * (1.0 + 1e-9) + 1e-300):
             break
-        phi, (value, gradient, hessian) = moved, candidate
-    return phi, value, gradient, hessian
+        phi, value, gradient, hessian, size = moved, new_value, new_gradient, new_hessian, new_size
+    return phi
 
 
 def _dead_parameters(problem: Problem, law: Law, phi: Array) -> tuple[str, ...]:

@@ -61,6 +61,8 @@ def _narrow_range(fitted: Fit) -> Iterator[Finding]:
         if not fitted.runs.has(item.column):
             continue
         values = np.asarray(fitted.runs.column(item.column), dtype=float)
+        if values.min() <= 0.0:
+            continue
         decades = float(np.log10(values.max() / values.min()))
         if decades < 1.0:
             yield Finding(
@@ -73,7 +75,7 @@ def _narrow_range(fitted: Fit) -> Iterator[Finding]:
 
 def _collinear(fitted: Fit) -> Iterator[Finding]:
     """With N and D in proportion their two terms cannot be told apart."""
-    if not (fitted.runs.has("params") and len(fitted.law.inputs) == 2 and len(fitted.law.parameters) >= 4):
+    if not ({"params", "tokens"} == set(fitted.law.columns) and len(fitted.law.parameters) >= 4):
         return
     size = np.log(np.asarray(fitted.runs.column("params"), dtype=float))
     data = np.log(np.asarray(fitted.runs.tokens(), dtype=float))

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from isoflop.errors import InputError, Refusal, UsageError
+from isoflop.errors import Refusal, UsageError
 from isoflop.findings import by_weight
 from isoflop.fitting import starts as starting
+from isoflop.fitting.binding import bind, inputs_of, residuals_of
 from isoflop.fitting.certificate import FitStatus, certify
 from isoflop.fitting.diagnostics import examine
 from isoflop.fitting.fit import Ensemble, Fit
@@ -18,10 +19,10 @@ from isoflop.fitting.objective import Objective, parse_objective
 from isoflop.fitting.resampling import bootstrap
 from isoflop.fitting.solver import DEFAULT_EFFORT, Effort, Problem, solve
 from isoflop.laws.catalogue import find
+from isoflop.laws.formula import law_for_columns
 from isoflop.laws.graph import Array
 from isoflop.laws.law import Law
-from isoflop.laws.posynomial import PosynomialSurface, recognise
-from isoflop.laws.surface import GeneralSurface, Surface
+from isoflop.readers.read import read_runs
 from isoflop.runs.table import RunTable
 
 _PROJECTED, _DIVERSE = 16, 128  # together they missed no optimum on 150 hostile synthetic problems (2026-08)
@@ -29,13 +30,16 @@ _PROJECTED, _DIVERSE = 16, 128  # together they missed no optimum on 150 hostile
 
 def fit(
     law: Law | str,
-    runs: RunTable,
+    runs: RunTable | Any,
     *,
     objective: Objective | str = "huber:1e-3",
     draws: int = 1000,
     level: float = 0.9,
     cluster: str = "auto",
     starts: str = "default",
+    where: str | None = None,
+    x: Sequence[str] = (),
+    y: str | None = None,
     seed: int = 0,
     effort: Effort = DEFAULT_EFFORT,
 ) -> Fit:
@@ -44,13 +48,16 @@ def fit(
         θ̂ = argmin_θ Σ_i ρ(log L̂(x_i; θ) - log L_i)
 
     Args:
-        law: a law or the name of one in the catalogue.
-        runs: the table; its columns named by the law's inputs and output are used.
+        law: a law, the name of one in the catalogue, or a formula such as `"E + A/N^alpha"`.
+        runs: the table, or anything `read_runs` reads; its columns named by the law's inputs and output are used.
         objective: `huber:δ`, `lad` or `ls`, on log-loss unless `@value` is added.
         draws: how many resamples to refit; 0 for none.
         level: nominal coverage of the intervals.
         cluster: a column whose equal values are resampled together, `none`, or `auto` (runs, else sizes within 1 %).
         starts: `default` (16 by variable projection and 128 diverse), `projected` (the 16 alone), `hoffmann4500`.
+        where: a condition such as `params > 1e7`; the rows that fulfil it are used.
+        x: columns the law's inputs are read from, in their order; of a formula, the names that are inputs.
+        y: the column that the law predicts, if not the loss.
         seed: of everything random.
         effort: bounds on the solver's steps.
 
@@ -61,14 +68,14 @@ def fit(
     Reference: hoffmann2022, besiroglu2024
 
     Example:
-        >>> from isoflop.readers.read import read_runs
         >>> from isoflop.readers.examples import example_runs
-        >>> fitted = fit("chinchilla", read_runs(example_runs()), draws=50)
+        >>> fitted = fit("chinchilla", example_runs(), where="held_out == 0", draws=50)
         >>> fitted.status.value
         'converged'
     """
-    law = find(law) if isinstance(law, str) else law
     objective = parse_objective(objective) if isinstance(objective, str) else objective
+    runs = table_of(runs, where)
+    law = choose_law(law, runs, objective, x, y)
     if draws < 0:
         raise UsageError(f"draws={draws} must be 0 or more.")
     if len(runs) < len(law.parameters):
@@ -79,7 +86,8 @@ def fit(
     problem = bind(law, runs, objective)
     first = _starting_points(law, runs, problem, objective, starts, seed)
     solutions = solve(problem, first, effort=effort)
-    theta, value, status, certificate = certify(problem, law, solutions, effort.refinements)
+    theta, status, certificate = certify(problem, law, solutions, effort.refinements)
+    residuals = residuals_of(law, theta, runs, objective)
     clusters = runs.clusters(cluster)
     ensemble = Ensemble(law.parameter_names, np.empty((0, len(theta))), "none")
     if draws and status is not FitStatus.NOT_STATIONARY:
@@ -88,7 +96,7 @@ def fit(
         law=law,
         theta=theta,
         objective=objective,
-        objective_value=value,
+        objective_value=float(objective.total(residuals)),
         status=status,
         certificate=certificate,
         ensemble=ensemble,
@@ -96,46 +104,27 @@ def fit(
         seed=seed,
         runs=runs,
         clusters=clusters,
-        residuals=problem.target - problem.surface.predict(problem.surface.to_internal(theta[None]))[0],
+        residuals=residuals,
     )
     return _with_findings(fitted, draws)
 
 
-def bind(law: Law, runs: RunTable, objective: Objective) -> Problem:
-    """The problem of fitting `law` to `runs`, on the fastest surface the law allows."""
-    data = inputs_of(law, runs)
-    output = np.asarray(runs.column(law.output), dtype=float)
-    on_log = objective.on == "log-loss"
-    if on_log:
-        _require_positive(law.output, output, runs, "or use an objective with @value")
-    surface: Surface
-    terms = recognise(law)
-    if terms is not None and all(np.all(values > 0.0) for values in data.values()):
-        surface = PosynomialSurface(law, terms, data, log_output=on_log)
-    else:
-        surface = GeneralSurface(law, data, log_output=on_log)
-    return Problem(surface, np.log(output) if on_log else output, objective)
+def choose_law(law: Law | str, runs: RunTable, objective: Objective, x: Sequence[str], y: str | None) -> Law:
+    """The law meant by a law, a name or a formula, reading its inputs from `x` and predicting `y`."""
+    if isinstance(law, str) and any(sign in law for sign in "+*/^("):
+        return law_for_columns(law, list(runs.columns), x, y, positive=objective.on == "log-loss")
+    law = find(law) if isinstance(law, str) else law
+    if x and len(x) != len(law.inputs):
+        raise UsageError(f"x={', '.join(x)}: law {law.name} takes {len(law.inputs)} inputs ({', '.join(law.columns)}).")
+    inputs = (
+        tuple(replace(item, column=column) for item, column in zip(law.inputs, x, strict=True)) if x else law.inputs
+    )
+    return replace(law, inputs=inputs, output=y or law.output)
 
 
-def inputs_of(law: Law, runs: RunTable) -> dict[str, Array]:
-    """The columns of `runs` under the letters of the law's inputs; tokens or compute follow from 6ND if need be."""
-    data: dict[str, Array] = {}
-    for item in law.inputs:
-        derived = {"tokens": runs.tokens, "compute": runs.compute}.get(item.column)
-        values = derived() if derived is not None else runs.column(item.column)
-        data[item.name] = np.asarray(values, dtype=float)
-        _require_positive(item.column, data[item.name], runs, "or correct it")
-    return data
-
-
-def _require_positive(column: str, values: NDArray[Any], runs: RunTable, advice: str) -> None:
-    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
-    if len(bad):
-        row = int(runs.row[bad[0]])
-        raise InputError(
-            f"row {row}, column {column!r}: {values[bad[0]]!r} is not a positive number; leave the row out with "
-            f"--where, {advice}."
-        )
+def table_of(runs: RunTable | Any, where: str | None = None) -> RunTable:
+    """`runs` as a table: one that is a table is taken as it is, anything else is read and checked."""
+    return runs if isinstance(runs, RunTable) and where is None else read_runs(runs, where=where)
 
 
 def _starting_points(law: Law, runs: RunTable, problem: Problem, objective: Objective, starts: str, seed: int) -> Array:
@@ -146,6 +135,7 @@ def _starting_points(law: Law, runs: RunTable, problem: Problem, objective: Obje
     if starts not in ("default", "projected"):
         raise UsageError(f"starts={starts!r} is unknown: use 'default', 'projected' or 'hoffmann4500'.")
     projected = starting.projected_starts(law, inputs_of(law, runs), problem.target, objective, _PROJECTED)
+    projected = np.concatenate([starting.stated_starts(law), projected])
     if starts == "projected":
         return projected
     return np.concatenate([projected, starting.diverse_starts(law, _DIVERSE, seed)])

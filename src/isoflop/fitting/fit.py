@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop import records
-from isoflop.errors import UsageError
+from isoflop.errors import InputError, UsageError
 from isoflop.findings import Finding, refuses
 from isoflop.fitting.certificate import Certificate, FitStatus
 from isoflop.fitting.objective import Objective
@@ -152,7 +154,10 @@ def interval(draws: Array, level: float) -> tuple[Array, Array]:
     """
     if not 0.0 < level < 1.0:
         raise UsageError(f"level={level!r} must be between 0 and 1, for example 0.9.")
-    low, high = np.nanquantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    with warnings.catch_warnings():
+        # Where no draw is a number the bounds are NaN, which is written as an open bound: nothing to warn of.
+        warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
+        low, high = np.nanquantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     return np.asarray(low), np.asarray(high)
 
 
@@ -178,7 +183,12 @@ def load_fit(path: str | Path) -> Fit:
         InputError: the file is not a saved fit, or is of a newer version.
     """
     record = records.read_record(Path(path), SCHEMA)
-    return from_record(record)
+    try:
+        return from_record(record)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(
+            f"{path} is not a whole fit ({type(error).__name__}: {error}): write it with isoflop fit … --out fit.json."
+        ) from error
 
 
 def from_record(record: Mapping[str, Any]) -> Fit:
@@ -208,8 +218,14 @@ def _numbers(values: Any) -> Array:
     return np.array(values, dtype=float)
 
 
+def _parameter_from(item: dict[str, Any]) -> Parameter:
+    low, high = item["bounds"]  # an open bound is null in JSON
+    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+    return Parameter(**{**item, "search": tuple(item["search"]), "bounds": bounds})
+
+
 def _law_from(declaration: dict[str, Any]) -> Law:
     inputs = tuple(Input(**item) for item in declaration["inputs"])
-    parameters = tuple(Parameter(**{**item, "search": tuple(item["search"])}) for item in declaration["parameters"])
+    parameters = tuple(_parameter_from(item) for item in declaration["parameters"])
     references = tuple(declaration["references"])
     return Law(**{**declaration, "inputs": inputs, "parameters": parameters, "references": references})

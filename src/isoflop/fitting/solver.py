@@ -26,18 +26,22 @@ from isoflop.laws.surface import Surface
 
 _CACHE_CELLS = 32 * 240  # lanes x rows of one working array; measured best on 2-MB caches (2026-08)
 _LONGEST_STEP = 5.0  # in solver coordinates: a factor of 150 for a coefficient
+_AT_REST = 1e-10  # relative gradient of a solution that more steps would not improve
+_ROUNDING = 2e-6  # 1e10 units of rounding: residuals below 1e-15 of the data count as none
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How long each phase may go on; the defaults are never reached by a problem that has an optimum.
+    """How long each phase may go on.
 
+    `patience` is for a best solution that is still moving after `newton_steps`: a long curved valley, rarely met;
     `refinements` are the last Newton steps of the best solution, judged by its gradient.
     """
 
     gauss_newton_steps: int = 300
     gauss_newton_tolerance: float = 1e-5
     newton_steps: int = 200
+    patience: int = 3000
     refinements: int = 4
 
 
@@ -71,9 +75,13 @@ class Problem:
     surface: Surface
     target: Array
     objective: Objective
+    lower: Array | None = None  # bounds on φ (k, 1), where the law has any
+    upper: Array | None = None
 
-    def evaluate(self, phi: Array, rows: Rows, *, newton: bool) -> tuple[Array, Array, Array]:
-        """Objective (m,), gradient (k, m), Hessian (k, k, m): full for Newton, reweighted Gauss-Newton else.
+    def evaluate(self, phi: Array, rows: Rows, *, newton: bool) -> tuple[Array, Array, Array, Array]:
+        """Objective (m,), gradient (k, m), Hessian (k, k, m) and force √Σψ² (m,) at a batch of φ.
+
+        The Hessian is the full one for Newton, the reweighted Gauss-Newton one else.
 
         Least squares counts half the squared residual here, so that every objective curves by 1 at zero.
         """
@@ -91,19 +99,40 @@ class Problem:
                 curvature = (size <= zone).astype(float) if newton else zone / np.maximum(size, zone)
             if rows.weights is not None:
                 losses, slope, curvature = losses * rows.weights, slope * rows.weights, curvature * rows.weights
-            hessian = linear.hessian(curvature, slope if newton else None)
-            return losses.sum(axis=1), linear.gradient(slope), hessian
+            gradient, hessian = linear.gradient(slope), linear.hessian(curvature, slope if newton else None)
+            # Where a derivative overflows there is nowhere to go from: such a point counts as infinitely bad.
+            sound = np.isfinite(gradient).all(axis=0) & np.isfinite(hessian).all(axis=(0, 1))
+            value = np.where(sound, losses.sum(axis=1), np.inf)
+            force = np.sqrt(np.sum(slope**2, axis=1))
+            return value, np.where(sound, gradient, 0.0), np.where(sound, hessian, 0.0), np.where(sound, force, 0.0)
 
-    def gradient_scale(self, value: Array, total_weight: Array | float) -> Array:
-        """The size a gradient could have: δ·Σw, or √(2fΣw) for least squares."""
-        if np.isinf(self.objective.zone):
-            return np.sqrt(np.maximum(2.0 * value * total_weight, 1e-300))
-        return np.broadcast_to(np.asarray(self.objective.zone * total_weight, dtype=float), value.shape)
+    def inside(self, phi: Array) -> Array:
+        """φ moved to the nearest point within the bounds."""
+        return phi if self.lower is None or self.upper is None else np.clip(phi, self.lower, self.upper)
+
+    def held(self, phi: Array, gradient: Array) -> Mask | None:
+        """Which coordinates (k, m) sit at a bound that the descent would cross; None for a law without bounds."""
+        if self.lower is None or self.upper is None:
+            return None
+        return np.asarray((phi <= self.lower) & (gradient > 0.0) | (phi >= self.upper) & (gradient < 0.0))
+
+    def relative_gradient(self, phi: Array, gradient: Array, hessian: Array, force: Array) -> Array:
+        """Largest gradient component (m,) over the size it could have, √H_jj·√Σψ²: no unit of a parameter matters.
+
+        It is the cosine between the slopes of the residuals and a direction in which the law can move. Slopes that
+        are rounding errors of the data have no direction, hence the second term.
+        """
+        diagonal = np.arange(len(phi))
+        held = self.held(phi, gradient)
+        free = gradient if held is None else np.where(held, 0.0, gradient)
+        rounding = _ROUNDING * float(np.sqrt(np.sum(self.target**2)) + np.sqrt(len(self.target)))
+        scale = np.sqrt(np.abs(hessian[diagonal, diagonal])) * (force + rounding)
+        return np.asarray(np.max(np.abs(free) / np.maximum(scale, 1e-300), axis=0))
 
 
 @dataclass(frozen=True)
 class Solutions:
-    """Where each problem came to: φ (k, M), objective (M,), gradient relative to its scale (M,)."""
+    """Where each problem came to: φ (k, M), objective (M,), relative gradient (M,)."""
 
     phi: Array
     value: Array
@@ -112,16 +141,26 @@ class Solutions:
 
 def solve(problem: Problem, starts: Array, rows: Rows = ALL_ROWS, effort: Effort = DEFAULT_EFFORT) -> Solutions:
     """Minimise from every row of `starts` (M, k user parameters)."""
-    phi = problem.surface.to_internal(starts)
+    phi = problem.inside(problem.surface.to_internal(starts))
     if effort.gauss_newton_steps:
         rule = _Rule(False, effort.gauss_newton_steps, effort.gauss_newton_tolerance, 1, 1e-2)
         phi = _descend(problem, phi, rows, rule).phi
-    return polish(problem, phi, rows, effort)
+    return _persist(problem, polish(problem, phi, rows, effort), rows, effort)
 
 
 def polish(problem: Problem, phi: Array, rows: Rows = ALL_ROWS, effort: Effort = DEFAULT_EFFORT) -> Solutions:
     """The Newton phase alone, from φ (k, M): for starts already close, such as the resamples of a fit."""
     return _descend(problem, phi, rows, _Rule(True, effort.newton_steps, 1e-13, 3, 1e-3))
+
+
+def _persist(problem: Problem, found: Solutions, rows: Rows, effort: Effort) -> Solutions:
+    """Go on with the few best of starts that share their data, if not even the best is at rest."""
+    best = np.argsort(found.value)[:8]
+    if rows is not ALL_ROWS or not effort.patience or found.gradient[best[0]] < _AT_REST:
+        return found
+    further = polish(problem, found.phi[:, best], rows, Effort(newton_steps=effort.patience))
+    found.phi[:, best], found.value[best], found.gradient[best] = further.phi, further.value, further.gradient
+    return found
 
 
 @dataclass(frozen=True)
@@ -144,7 +183,8 @@ class _Lanes:
     def load(self, index: Index, phi: Array, rows: Rows) -> _Lanes:
         """Start on the problems numbered `index`."""
         self.index, self.phi, self.rows = index, phi, rows
-        self.value, self.gradient, self.hessian = self._problem.evaluate(phi, rows, newton=self._rule.newton)
+        found = self._problem.evaluate(phi, rows, newton=self._rule.newton)
+        self.value, self.gradient, self.hessian, self.force = found
         self.value = np.where(np.isfinite(self.value), self.value, np.inf)
         self.damping = np.full(len(index), self._rule.damping)
         self.quiet = np.zeros(len(index), dtype=int)
@@ -156,9 +196,15 @@ class _Lanes:
         diagonal = np.arange(len(self.phi))
         damped = self.hessian.copy()
         damped[diagonal, diagonal] += self.damping * (np.abs(self.hessian[diagonal, diagonal]) + 1e-12)
-        direction, solvable = solve_positive_definite(damped, -self.gradient)
-        moved = self.phi + np.clip(direction, -_LONGEST_STEP, _LONGEST_STEP)
-        value, gradient, hessian = self._problem.evaluate(moved, self.rows, newton=self._rule.newton)
+        held = self._problem.held(self.phi, self.gradient)
+        if held is not None:
+            damped[held[:, None] | held[None, :]] = 0.0
+            damped[diagonal, diagonal] += held
+        downhill = -self.gradient if held is None else np.where(held, 0.0, -self.gradient)
+        direction, solvable = solve_positive_definite(damped, downhill)
+        longest = np.where(self._problem.surface.linear, np.maximum(_LONGEST_STEP, np.abs(self.phi)), _LONGEST_STEP)
+        moved = self._problem.inside(self.phi + np.clip(direction, -longest, longest))
+        value, gradient, hessian, force = self._problem.evaluate(moved, self.rows, newton=self._rule.newton)
         with np.errstate(invalid="ignore"):
             kept = solvable & (value <= self.value)
             drop = (self.value - value) / np.maximum(self.value, 1e-300)
@@ -170,12 +216,11 @@ class _Lanes:
         self.value = np.where(kept, value, self.value)
         self.gradient = np.where(kept, gradient, self.gradient)
         self.hessian = np.where(kept, hessian, self.hessian)
+        self.force = np.where(kept, force, self.force)
 
     def relative_gradient(self) -> Array:
-        """Largest gradient component of each lane over the size it could have."""
-        weights = self.rows.weights
-        total = self._problem.surface.rows if weights is None else np.maximum(weights.sum(axis=1), 1e-300)
-        return np.asarray(np.abs(self.gradient).max(axis=0) / self._problem.gradient_scale(self.value, total))
+        """See `Problem.relative_gradient`."""
+        return self._problem.relative_gradient(self.phi, self.gradient, self.hessian, self.force)
 
     def finished(self) -> Mask:
         """Which lanes are at rest, stuck, or out of steps."""
@@ -187,7 +232,8 @@ class _Lanes:
         self.index, self.phi = self.index[which], self.phi[:, which]
         self.rows = self.rows.take(which)
         self.value, self.gradient, self.hessian = self.value[which], self.gradient[:, which], self.hessian[:, :, which]
-        self.damping, self.quiet, self.steps = self.damping[which], self.quiet[which], self.steps[which]
+        self.force, self.damping = self.force[which], self.damping[which]
+        self.quiet, self.steps = self.quiet[which], self.steps[which]
 
     def join(self, other: _Lanes) -> None:
         """Take over the lanes of `other`."""
@@ -197,6 +243,7 @@ class _Lanes:
         self.value = np.concatenate([self.value, other.value])
         self.gradient = np.concatenate([self.gradient, other.gradient], axis=1)
         self.hessian = np.concatenate([self.hessian, other.hessian], axis=2)
+        self.force = np.concatenate([self.force, other.force])
         self.damping = np.concatenate([self.damping, other.damping])
         self.quiet = np.concatenate([self.quiet, other.quiet])
         self.steps = np.concatenate([self.steps, other.steps])

@@ -52,7 +52,8 @@ def projected_starts(law: Law, data: Mapping[str, Array], target: Array, objecti
     linear = linear_parameters(law)
     others = tuple(parameter for parameter in law.parameters if parameter.name not in linear)
     grid, shape = _grid(others)
-    coefficients, objective_values = _project(law, data, target, objective, linear, others, grid)
+    with np.errstate(all="ignore"):
+        coefficients, objective_values = _project(law, data, target, objective, linear, others, grid)
     starts = np.empty((len(grid), len(law.parameters)))
     for column, name in enumerate(law.parameter_names):
         source = coefficients[:, linear.index(name)] if name in linear else None
@@ -83,6 +84,12 @@ def hoffmann_grid() -> Array:
     return grid
 
 
+def stated_starts(law: Law) -> Array:
+    """The start that the law's declaration states (1, k), or none (0, k) if it does not state all."""
+    values = [parameter.start for parameter in law.parameters if parameter.start is not None]
+    return np.array([values]) if len(values) == len(law.parameters) else np.empty((0, len(law.parameters)))
+
+
 def _user_graph(law: Law) -> tuple[Graph, int]:
     graph = Graph()
     names = {name: graph.symbol(name) for name in (*law.input_names, *law.parameter_names)}
@@ -90,9 +97,9 @@ def _user_graph(law: Law) -> tuple[Graph, int]:
 
 
 def _spread(parameter: Parameter, fraction: Array) -> Array:
-    """Points of the search range at the given fractions, evenly in logarithm where the range is positive."""
+    """Points of the search range at the given fractions, evenly in logarithm where it does not contain 0."""
     low, high = parameter.search
-    if low > 0.0:
+    if low * high > 0.0:
         return np.asarray(low * (high / low) ** fraction)
     return np.asarray(low + (high - low) * fraction)
 
@@ -129,29 +136,32 @@ def _project(
     """Best linear coefficients (g, c) for every grid point, and the objective there (g,)."""
     basis, remainder = _basis(law, data, linear, others, grid)
     on_log = objective.on == "log-loss"
+    observed = np.exp(target) if on_log else target
     # On log-loss, log(z/L) ≈ z/L - 1: relative residuals make the problem linear.
-    scale = np.exp(-target) if on_log else np.ones_like(target)
-    wanted = (np.exp(target) - remainder) * scale
+    scale = 1.0 / observed if on_log else np.ones_like(observed)
     design = basis * scale[None, :, None]
-    norms = np.sqrt(np.mean(design**2, axis=1)) + 1e-300
-    design = design / norms[:, None, :]
+    norms = np.max(np.abs(design), axis=1, initial=1e-300)
+    possible = np.all(np.isfinite(norms), axis=1) & np.all(np.isfinite(remainder), axis=1)
+    design, norms, remainder = design[possible] / norms[possible, None, :], norms[possible], remainder[possible]
+    wanted = (observed - remainder) * scale
     positive = np.array([parameter.scale == "log" for parameter in law.parameters if parameter.name in linear])
     weights = np.ones(wanted.shape)
-    coefficients = np.zeros((len(grid), len(linear)))
-    value = np.full(len(grid), np.inf)
+    coefficients = np.zeros((len(wanted), len(linear)))
+    value = np.full(len(wanted), np.inf)
     for _ in range(_REWEIGHTINGS):
         if linear:
             coefficients = _weighted_least_squares(design, wanted, weights)
             smallest = 1e-3 * np.abs(wanted).min(axis=1, keepdims=True) + 1e-300
             coefficients = np.where(positive, np.maximum(coefficients, smallest), coefficients)
         prediction = np.einsum("gnc,gc->gn", design, coefficients) / scale + remainder
-        with np.errstate(all="ignore"):
-            residual = (np.log(prediction) if on_log else prediction) - target
+        residual = (np.log(prediction) if on_log else prediction) - target
         value = np.nan_to_num(objective.total(residual), nan=np.inf)
-        size = np.nan_to_num(np.abs(residual), nan=np.inf)
+        size = np.nan_to_num(np.abs(residual), nan=1e300)
         zone = objective.zone
         weights = np.ones_like(size) if np.isinf(zone) else zone / np.maximum(size, zone)
-    return coefficients / norms, value
+    everywhere, everything = np.ones((len(grid), len(linear))), np.full(len(grid), np.inf)
+    everywhere[possible], everything[possible] = coefficients / norms, value
+    return everywhere, everything
 
 
 def _basis(
@@ -163,9 +173,8 @@ def _basis(
     symbols = {parameter.name: grid[:, index, None] for index, parameter in enumerate(others)}
     values = {**data, **symbols, **dict.fromkeys(linear, np.zeros((1, 1)))}
     shape = (len(grid), len(next(iter(data.values()))))
-    with np.errstate(all="ignore"):
-        found = graph.run(graph.needed([output, *derivatives]), {}, values)
-    filled = [np.nan_to_num(np.broadcast_to(found[node], shape), posinf=0.0, neginf=0.0) for node in derivatives]
+    found = graph.run(graph.needed([output, *derivatives]), {}, values)
+    filled = [np.broadcast_to(found[node], shape) for node in derivatives]
     basis = np.stack(filled, axis=2) if filled else np.empty((*shape, 0))
     return basis, np.broadcast_to(found[output], shape)
 
@@ -175,7 +184,7 @@ def _weighted_least_squares(design: Array, wanted: Array, weights: Array) -> Arr
     normal = np.einsum("gnc,gnd->cdg", weighted, design)
     diagonal = np.arange(normal.shape[0])
     normal[diagonal, diagonal] *= 1.0 + 1e-10
-    right = np.einsum("gnc,gn->cg", weighted, np.nan_to_num(wanted, posinf=0.0, neginf=0.0))
+    right = np.einsum("gnc,gn->cg", weighted, wanted)
     solution, _ = solve_positive_definite(normal, right)
     return solution.T
 

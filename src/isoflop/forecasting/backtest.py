@@ -12,6 +12,7 @@ from isoflop import records
 from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.estimation import fit as fit_law
+from isoflop.fitting.estimation import table_of
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import calibrate, calibrated_bounds
@@ -121,13 +122,14 @@ class Verdict:
 
 def backtest(
     law: Law | str,
-    runs: RunTable,
+    runs: RunTable | Any,
     hide: float = 10.0,
     *,
     objective: str = "huber:1e-3",
     draws: int = 1000,
     level: float = 0.9,
     cluster: str = "auto",
+    where: str | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Hide the runs with more than 1/`hide` of the largest compute, fit the rest, forecast the hidden ones.
@@ -138,13 +140,13 @@ def backtest(
 
     Example:
         >>> from isoflop.readers.examples import example_runs
-        >>> from isoflop.readers.read import read_runs
-        >>> verdict = backtest("chinchilla", read_runs(example_runs()), hide=4, draws=100)
+        >>> verdict = backtest("chinchilla", example_runs(), hide=4, draws=100)
         >>> verdict.worst_abs_error < 0.1
         True
     """
     if not hide > 1.0:
         raise UsageError(f"hide={hide!r} must be a factor above 1: 10 hides the top decade of compute.")
+    runs = table_of(runs, where)
     compute = compute_of(runs)
     kept = compute <= compute.max() / hide
     if not kept.any():

@@ -18,7 +18,7 @@ from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
 from isoflop.fitting.certificate import FitStatus
 from isoflop.fitting.estimation import fit as fit_law
-from isoflop.fitting.estimation import inputs_of
+from isoflop.fitting.binding import inputs_of
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.bounds import compute_of, from_error_scale, on_error_scale, prediction_bounds
 from isoflop.laws.graph import Array, Mask

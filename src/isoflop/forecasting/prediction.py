@@ -148,7 +148,7 @@ def forecast(
         )
         for index in range(len(flop))
     )
-    findings = by_weight((*fit.findings, *_distance(beyond), *calibration.findings))
+    findings = by_weight((*fit.findings, *distance_findings(beyond), *calibration.findings))
     return Forecast(fit.law.name, points, level, calibration, findings)
 
 
@@ -189,7 +189,8 @@ def _item(columns: Mapping[str, Array], name: str, index: int) -> float | None:
     return float(columns[name][index]) if name in columns else None
 
 
-def _distance(beyond: Array) -> tuple[Finding, ...]:
+def distance_findings(beyond: Array) -> tuple[Finding, ...]:
+    """A warning, or from 2.5 decades a refusal, where a point lies `beyond` (n,) decades of compute past the data."""
     farthest = float(np.nanmax(beyond)) if np.any(np.isfinite(beyond)) else 0.0
     if farthest <= _FAR:
         return ()

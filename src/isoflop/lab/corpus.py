@@ -152,9 +152,7 @@ def _synthetic_corpus(note: str) -> Corpus:
     return _split("synthetic", text.tokens, synthetic.VOCAB, note, known, b"")
 
 
-def _split(
-    source: str, tokens: Tokens, vocab: int, note: str, known: KnownEntropy | None, alphabet: bytes
-) -> Corpus:
+def _split(source: str, tokens: Tokens, vocab: int, note: str, known: KnownEntropy | None, alphabet: bytes) -> Corpus:
     blocks = np.arange(len(tokens)) // BLOCK_TOKENS
     held_out = blocks % BLOCKS_PER_HELD_OUT == BLOCKS_PER_HELD_OUT // 2
     train, validation = tokens[~held_out], tokens[held_out]

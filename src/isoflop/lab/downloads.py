@@ -22,9 +22,7 @@ from isoflop.errors import EnvironmentFailure
 
 FETCH_SECONDS = 120
 STALL_SECONDS = 20
-WITHOUT_NETWORK = (
-    "give your own text instead (isoflop demo --text DIR), or use the default, which needs no network."
-)
+WITHOUT_NETWORK = "give your own text instead (isoflop demo --text DIR), or use the default, which needs no network."
 
 
 @dataclass(frozen=True)

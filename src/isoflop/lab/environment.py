@@ -8,6 +8,11 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 
 
+def warm_up() -> None:
+    """Import now what PyTorch imports when the first optimizer is made: about a second of CPU time."""
+    torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
+
+
 def describe_environment(device: torch.device) -> dict[str, str]:
     """Versions of what decides the numbers, the machine, the device and the number of threads."""
     return {

@@ -81,9 +81,7 @@ class Transformer(nn.Module):
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocab, shape.width)
-        self.positions = (
-            nn.Parameter(torch.empty(shape.context, shape.width)) if shape.positions == "learned" else None
-        )
+        self.positions = nn.Parameter(torch.empty(shape.context, shape.width)) if shape.positions == "learned" else None
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = Norm(shape.width)
         self.unembedding = nn.Linear(shape.width, shape.vocab, bias=False)

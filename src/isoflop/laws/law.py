@@ -6,7 +6,9 @@ Derivatives, starting points, LaTeX, report rows and tests are derived from that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
@@ -22,7 +24,8 @@ class Parameter:
 
     `scale` is the coordinate the solver works in: `log` for parameters that are positive by nature (a coefficient),
     `linear` for the rest (an exponent). `search` is the range in which starting points are sought: no bound, since
-    the solver may leave it. `symbol` is its LaTeX.
+    the solver may leave it. `symbol` is its LaTeX. `start` is a value to begin with, if one is known; `bounds` are
+    values it may not pass.
     """
 
     name: str
@@ -31,6 +34,8 @@ class Parameter:
     scale: Scale = "linear"
     search: tuple[float, float] = (0.02, 1.5)
     symbol: str = ""
+    start: float | None = None
+    bounds: tuple[float, float] = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,39 @@ class Law:
 PARAMS = Input("N", "params", "model size", "parameters")
 TOKENS = Input("D", "tokens", "training data", "tokens")
 COMPUTE = Input("C", "compute", "training compute", "FLOP")
+STEPS = Input("S", "step", "optimizer steps", "steps")
+LOSS = Input("L", "loss", "held-out loss", "nats/token")
+ERROR = Input("epsilon", "error", "error rate", "1")
+EXAMPLES = Input("n", "examples", "training examples", "examples")
+QUANTITY = Input("X", "x", "any quantity", "any")
+
+
+def rebind(law: Law, columns: Mapping[str, str], output: str | None = None) -> Law:
+    """The same law of other columns: `columns` gives the run-table column for the letters to be changed.
+
+    Raises:
+        UsageError: the law has no input of that letter.
+
+    Example:
+        >>> from isoflop.laws.catalogue import find
+        >>> law = rebind(find("power-floor"), {"X": "samples_seen"}, output="error")
+        >>> law.columns, law.output
+        (('samples_seen',), 'error')
+    """
+    for letter in columns:
+        if letter not in law.input_names:
+            raise UsageError(f"law {law.name} has no input {letter!r}: its inputs are {', '.join(law.input_names)}.")
+    inputs = tuple(replace(item, column=columns.get(item.name, item.column)) for item in law.inputs)
+    return replace(law, inputs=inputs, output=output or law.output)
 
 
 def coefficient(name: str, meaning: str, search: tuple[float, float], unit: str = "nats/token") -> Parameter:
     """A positive parameter that multiplies a term."""
+    return Parameter(name, meaning, unit, "log", search)
+
+
+def scale(name: str, meaning: str, unit: str, search: tuple[float, float] = (1e0, 1e20)) -> Parameter:
+    """A positive parameter that an input is divided by."""
     return Parameter(name, meaning, unit, "log", search)
 
 

@@ -138,6 +138,7 @@ class PosynomialSurface:
         self._law = law
         self._log_output = log_output
         self.size = len(law.parameters)
+        self.linear = np.zeros((self.size, 1), dtype=bool)  # all are logarithms or exponents
         self.rows = len(next(iter(data.values())))
         logs = {name: np.log(values) for name, values in data.items()}
         matrices = [self._matrix(term, logs) for term in terms]
@@ -195,8 +196,9 @@ class PosynomialSurface:
                         if s != t or i != j:
                             target[column, row] += 1.0
                         landing.append(target.ravel())
-                self._pairs.append((s, t, np.stack(products, axis=1)))
-                landings.append(np.stack(landing, axis=1))
+                # A term without parameters, as N in N + γ·N^(1/3), has no columns to multiply.
+                self._pairs.append((s, t, np.reshape(products, (-1, self.rows)).T))
+                landings.append(np.reshape(landing, (-1, self.size**2)).T)
                 if s == t:
                     diagonal.append(landings[-1])
         self._landing = np.concatenate(landings, axis=1)

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from isoflop.laws.graph import Array, Graph
+from isoflop.laws.graph import Array, Graph, Mask
 from isoflop.laws.law import Law, Parameter
 
 
@@ -32,10 +32,11 @@ class Linearisation(Protocol):
 
 
 class Surface(Protocol):
-    """A law bound to n data rows."""
+    """A law bound to n data rows; `linear` (k, 1) marks coordinates that may double in one step, whatever their size."""
 
     size: int
     rows: int
+    linear: Mask
 
     def to_internal(self, theta: Array) -> Array:
         """φ (k, m) of user parameters θ (m, k)."""
@@ -52,7 +53,7 @@ class Surface(Protocol):
 
 def to_log(parameters: tuple[Parameter, ...], theta: Array) -> Array:
     """(k, m) solver coordinates of θ (m, k): log of the positive parameters."""
-    phi = np.array(theta, dtype=float).T
+    phi = np.array(theta, dtype=np.result_type(theta, float)).T
     for index, parameter in enumerate(parameters):
         if parameter.scale == "log":
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -79,6 +80,7 @@ class GeneralSurface:
     def __init__(self, law: Law, data: Mapping[str, Array], *, log_output: bool, paired: bool = False) -> None:
         self._law = law
         self._paired = paired
+        self.linear = np.array([[parameter.scale == "linear"] for parameter in law.parameters])
         self.size = len(law.parameters)
         self.rows = len(next(iter(data.values())))
         self._graph = Graph()
@@ -138,7 +140,7 @@ class GeneralSurface:
             return self._graph.run(self._orders[order], dict(self._fixed), symbols)
 
     def _fill(self, value: Array | float, m: int) -> Array:
-        return np.broadcast_to(np.asarray(value, dtype=float), (m, self.rows))
+        return np.broadcast_to(np.asarray(value), (m, self.rows))
 
 
 class GeneralLinearisation:
@@ -146,17 +148,17 @@ class GeneralLinearisation:
 
     def __init__(self, value: Array, jacobian: Array, curvatures: dict[tuple[int, int], Array]) -> None:
         self.value = value
-        self._jacobian = jacobian
+        self.jacobian = jacobian
         self._curvatures = curvatures
 
     def gradient(self, slope: Array) -> Array:
         """See `Linearisation`."""
-        return np.ascontiguousarray(np.matmul(self._jacobian, slope[:, :, None])[:, :, 0].T)
+        return np.ascontiguousarray(np.matmul(self.jacobian, slope[:, :, None])[:, :, 0].T)
 
     def hessian(self, curvature: Array, slope: Array | None) -> Array:
         """See `Linearisation`."""
-        weighted = self._jacobian * curvature[:, None, :]
-        result = np.ascontiguousarray(np.matmul(weighted, self._jacobian.transpose(0, 2, 1)).transpose(1, 2, 0))
+        weighted = self.jacobian * curvature[:, None, :]
+        result = np.ascontiguousarray(np.matmul(weighted, self.jacobian.transpose(0, 2, 1)).transpose(1, 2, 0))
         if slope is not None:
             for (i, j), second in self._curvatures.items():
                 total = np.sum(slope * second, axis=1)

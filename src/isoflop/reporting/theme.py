@@ -1,9 +1,9 @@
 """How everything looks: two palettes under one set of names, and the chart configuration that uses the names.
 
 Charts never hold a colour, only the name of one (`var(--forecast)`). In a page the browser resolves the names, so a
-switch between light and dark redraws nothing; for a file `resolve` puts in the colours of one palette. Sizes run
-along viridis, cut so that every step has a contrast of at least 3:1 with its paper; the other colours are Okabe and
-Ito's, which people with any colour vision can tell apart.
+switch between light and dark redraws nothing; for a file `resolve` puts in the colours of one palette. Sizes run along
+viridis, its far end shifted so that every step has a contrast of at least 3:1 with its paper, and the largest size the
+most; the other colours are Okabe and Ito's, which people with any colour vision can tell apart.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LIGHT = Palette(
         "bad": "#b3261e",
         "caution": "#8a5a00",
     },
-    ("#25a186", "#1f948c", "#24868e", "#2c738e", "#355f8d", "#3f4889", "#472f7d", "#440154"),
+    ("#7d9a12", "#3f9a4a", "#1f8f86", "#2a7b8e", "#34608d", "#414487", "#472a7a", "#440154"),
 )
 
 DARK = Palette(
@@ -64,7 +64,7 @@ DARK = Palette(
         "bad": "#ff8a80",
         "caution": "#f0c24b",
     },
-    ("#3b7aa6", "#2f8d9c", "#24a093", "#2db27d", "#52c569", "#86d549", "#c2df23", "#fde725"),
+    ("#8a78d6", "#5b8bd0", "#3a9fb5", "#2fb08f", "#55c468", "#8cd446", "#c5e02b", "#fde725"),
 )
 
 _NAME = re.compile(r"var\(--([a-z0-9-]+)\)")

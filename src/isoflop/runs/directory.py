@@ -2,7 +2,7 @@
 
     runs/<id>/spec.json                     what is to be trained; <id> is its identifier
     runs/<id>/attempts/<k>/owner.json       which process works, or worked, on attempt k
-    runs/<id>/attempts/<k>/heartbeat        touched while it does
+    runs/<id>/attempts/<k>/heartbeat        touched while it does, gone once it has stopped
     runs/<id>/attempts/<k>/metrics.jsonl    one checksummed record a line
     runs/<id>/attempts/<k>/log.txt          what the process printed
     runs/<id>/attempts/<k>/checkpoint-*     where it can go on from
@@ -15,6 +15,7 @@ attempt that finds a higher number than its own may no longer commit. No lock is
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -94,6 +95,11 @@ class Attempt:
             (self.path / "heartbeat").touch()
         except OSError as error:
             raise EnvironmentFailure(f"{self.path / 'heartbeat'} cannot be touched ({error.strerror}).") from error
+
+    def release(self) -> None:
+        """Say that the work on this attempt has ended, so that the run may be claimed again at once."""
+        with contextlib.suppress(OSError):
+            (self.path / "heartbeat").unlink()
 
     def is_current(self) -> bool:
         """Whether no later attempt has taken the run over."""

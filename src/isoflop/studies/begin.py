@@ -19,7 +19,12 @@ NAMED_TEXTS = ("python-stdlib", "standard-ebooks", "synthetic")
 
 
 def begin_study(
-    directory: Path, recipe: str = "quickstart", *, size: str = "small", text: str | None = None, seed: int | None = None
+    directory: Path,
+    recipe: str = "quickstart",
+    *,
+    size: str = "small",
+    text: str | None = None,
+    seed: int | None = None,
 ) -> Path:
     """Write `study.toml` of a recipe into `directory` and return its path; the same study there already is kept.
 

@@ -69,11 +69,11 @@ def train_runs(
         try:
             dispatch.begin()
             while dispatch.open:
-                dispatch.turn()
+                something_ended = dispatch.turn()
                 reporter.update(watch.look(dispatch.running))
                 if interruption.number is not None and time.monotonic() - interruption.since > SECONDS_TO_STOP:
                     break
-                if dispatch.open:
+                if dispatch.open and not something_ended:
                     time.sleep(SECONDS_BETWEEN_POLLS)
         finally:
             if dispatch.open:
@@ -109,8 +109,8 @@ class _Dispatch:
         self.open = {name for name, directory in self._directories.items() if not directory.is_done()}
         self._engine.submit([self._jobs[name] for name in self._directories if name in self.open])
 
-    def turn(self) -> None:
-        """Ask the engine once, settle what ended, and submit again what may be tried again."""
+    def turn(self) -> bool:
+        """Ask the engine once, settle what ended, submit again what may be tried again; say whether any ended."""
         now = time.monotonic()
         due = [name for name, when in self._again.items() if when <= now]
         for name in due:
@@ -119,9 +119,10 @@ class _Dispatch:
             self._engine.submit([self._jobs[name] for name in due])
         told = self._engine.poll()
         self.running = frozenset(name for name, status in told.items() if status.state == "running")
-        for name, status in told.items():
-            if status.state == "ended" and name in self.open:
-                self._settle(name, status)
+        ended = {name: status for name, status in told.items() if status.state == "ended" and name in self.open}
+        for name, status in ended.items():
+            self._settle(name, status)
+        return bool(ended)
 
     def _settle(self, name: str, status: JobStatus) -> None:
         directory = self._directories[name]
@@ -154,7 +155,10 @@ def record_failure(directory: RunDirectory, message: str) -> bool:
     """Give a run the result `failed`, unless it has one or a living worker; say whether it now has a result."""
     attempt = directory.start_attempt()
     if attempt is not None:
-        directory.commit(attempt, failed_run(directory.spec(), message))
+        try:
+            directory.commit(attempt, failed_run(directory.spec(), message))
+        finally:
+            attempt.release()
     return directory.is_done()
 
 

@@ -25,6 +25,7 @@ from isoflop.studies.engine import Engine
 from isoflop.studies.inline import InlineEngine
 from isoflop.studies.processes import ProcessEngine
 from isoflop.studies.progress import Reporter
+from isoflop.studies.report import write_study_report
 from isoflop.studies.result import (
     HeldOutResult,
     WrittenForecast,
@@ -79,7 +80,7 @@ class PreparedStudy:
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What a study came to; `report` is None until one is written."""
+    """What a study came to; `report` is None where the chart library is not installed."""
 
     study: str
     directory: Path
@@ -145,25 +146,37 @@ def run_study(
         Refusal: the ladder cannot carry the fit or the forecast.
     """
     engine = engine_for("local", study_file.resolve().parent) if engine is None else engine
-    with reporter:
+    try:
+        with reporter:
+            return _run(study_file, engine, reporter, retry_failed)
+    finally:
+        engine.close()
+
+
+def _run(study_file: Path, engine: Engine, reporter: Reporter, retry_failed: bool) -> StudyOutcome:
+    prepared = prepare_study(study_file, engine.slots)
+    if retry_failed:
+        reopen_failed(prepared)
         prepared = prepare_study(study_file, engine.slots)
-        if retry_failed:
-            reopen_failed(prepared)
-        reporter.note(str(prepared))
-        train_role(prepared, "ladder", engine, reporter)
-        fit, fit_path = fit_ladder(prepared.directory, prepared.study.fit, prepared.of("ladder"), prepared.study.seed)
-        reporter.note(str(fit))
-        forecast = None
-        if prepared.of("held-out"):
-            forecast = forecast_held_out(
-                prepared.directory, prepared.study.fit, fit, prepared.of("ladder"), prepared.of("held-out")
-            )
-            reporter.note(str(forecast))
-            train_role(prepared, "held-out", engine, reporter)
-        held_out = compare_held_out(prepared.directory, forecast) if forecast else ()
-        for row in held_out:
-            reporter.note(str(row))
-        return finish(prepared, fit, fit_path, forecast, held_out)
+    directory, rule, ladder, held_out = (
+        prepared.directory,
+        prepared.study.fit,
+        prepared.of("ladder"),
+        prepared.of("held-out"),
+    )
+    reporter.note(str(prepared))
+    train_role(prepared, "ladder", engine, reporter)
+    fit, fit_path = fit_ladder(directory, rule, ladder, prepared.study.seed)
+    reporter.note(str(fit))
+    if not held_out:
+        return finish(prepared, fit, fit_path, None, ())
+    forecast = forecast_held_out(directory, rule, fit, ladder, held_out)
+    reporter.note(str(forecast))
+    train_role(prepared, "held-out", engine, reporter)
+    outcomes = compare_held_out(directory, forecast)
+    for outcome in outcomes:
+        reporter.note(str(outcome))
+    return finish(prepared, fit, fit_path, forecast, outcomes)
 
 
 def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Reporter) -> None:
@@ -188,9 +201,13 @@ def finish(
     forecast: WrittenForecast | None,
     held_out: tuple[HeldOutResult, ...],
 ) -> StudyOutcome:
-    """Gather the outcome; the report is written here."""
+    """Gather the outcome and write its report; without the chart library there is none."""
     counts = count_runs(prepared.directory, prepared.planned)
-    return StudyOutcome(prepared.study.name, prepared.directory, counts, fit, fit_path, forecast, held_out, report=None)
+    try:
+        report = write_study_report(prepared.study, prepared.directory)
+    except MissingExtraError:
+        report = None
+    return StudyOutcome(prepared.study.name, prepared.directory, counts, fit, fit_path, forecast, held_out, report)
 
 
 def _repeated_text(planned: Sequence[PlannedRun], corpus: Corpus) -> tuple[Finding, ...]:

@@ -36,7 +36,7 @@ class JobStatus:
 
 
 class Engine(ABC):
-    """The four things an engine does; `name` is what `--on` calls it, `slots` how many jobs run at once."""
+    """The few things an engine does; `name` is what `--on` calls it, `slots` how many jobs run at once."""
 
     name: str
     slots: int
@@ -56,3 +56,7 @@ class Engine(ABC):
     @abstractmethod
     def logs(self, identifier: str, lines: int = 20) -> str:
         """The last lines that the latest attempt at a run printed."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of everything held between jobs, ending what still runs; the engine may be used again."""

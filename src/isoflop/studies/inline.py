@@ -46,6 +46,9 @@ class InlineEngine(Engine):
         """The last lines of the latest attempt's log."""
         return log_tail(self._study_directory, identifier, lines)
 
+    def close(self) -> None:
+        """Nothing is held."""
+
     def _train(self, identifier: str) -> JobStatus:
         attempts: list[Attempt] = []
         outcome = work(self._study_directory, identifier, stop=self._stop, on_claim=attempts.append)

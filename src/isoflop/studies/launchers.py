@@ -45,8 +45,8 @@ class Launcher(ABC):
         """Send a signal to every worker."""
 
     @abstractmethod
-    def rest(self) -> None:
-        """No worker is at work and none will start soon: hold nothing."""
+    def close(self) -> None:
+        """End every worker at once and hold nothing; it may be used again."""
 
 
 class SpawnLauncher(Launcher):
@@ -75,8 +75,13 @@ class SpawnLauncher(Launcher):
         for process in list(self._processes.values()):
             _signal_group(process, number)
 
-    def rest(self) -> None:
-        """Nothing is held."""
+    def close(self) -> None:
+        """Kill and collect what still runs."""
+        self.signal_all(signal.SIGKILL)
+        for process in self._processes.values():
+            process.wait()
+            _last_word(process)
+        self._processes.clear()
 
 
 class NurseryLauncher(Launcher):
@@ -122,12 +127,15 @@ class NurseryLauncher(Launcher):
         if self._nursery is not None:
             _signal_group(self._nursery, number)
 
-    def rest(self) -> None:
-        """Let the nursery go; it ends at the end of its input."""
-        if self._nursery is not None and not self._running:
+    def close(self) -> None:
+        """Let the nursery go: it ends at the end of its input, or is killed with what still runs."""
+        if self._nursery is not None:
+            if self._running:
+                self.signal_all(signal.SIGKILL)
             assert self._nursery.stdin is not None
             self._nursery.stdin.close()
             self._nursery.wait()
+            self._running.clear()
             self._forget()
 
     def _read_answers(self, nursery: subprocess.Popen[bytes]) -> dict[str, JobStatus]:

@@ -101,8 +101,11 @@ def main() -> None:
     """The nursery process."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import isoflop.lab.training  # noqa: F401  (what a worker imports first, imported once for all of them)
+    import isoflop.lab.training  # noqa: F401  (what a worker imports, imported once for all of them)
+    from isoflop.lab.environment import use_one_thread, warm_up
 
+    use_one_thread()
+    warm_up()
     # Answers have a descriptor of their own, so that nothing a library prints can be taken for one.
     answers = os.dup(1)
     os.dup2(2, 1)

@@ -46,8 +46,6 @@ class ProcessEngine(Engine):
             job = self._waiting.pop(0)
             self._launcher.start(job.identifier)
             self._running.add(job.identifier)
-        if not self._running:
-            self._launcher.rest()
         told.update({identifier: JobStatus("running") for identifier in self._running})
         told.update({job.identifier: JobStatus("waiting") for job in self._waiting})
         return told
@@ -60,6 +58,12 @@ class ProcessEngine(Engine):
     def logs(self, identifier: str, lines: int = 20) -> str:
         """The last lines of the latest attempt's log."""
         return log_tail(self._study_directory, identifier, lines)
+
+    def close(self) -> None:
+        """End what still runs and let the launcher go."""
+        self._launcher.close()
+        self._running.clear()
+        self._waiting.clear()
 
 
 def usable_cores() -> int:

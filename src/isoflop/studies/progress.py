@@ -135,7 +135,8 @@ class LiveReporter(Reporter):
         self._title = ""
 
     def note(self, text: str) -> None:
-        """Print the sentence above the table."""
+        """Print the sentence; a table that was being redrawn is left standing above it."""
+        self._close()
         self._console.print(text, markup=False, highlight=False)
 
     def update(self, progress: StudyProgress) -> None:

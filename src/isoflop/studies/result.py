@@ -164,6 +164,13 @@ def forecast_held_out(
     return _read(place)
 
 
+def written_forecast(
+    study_directory: Path, rule: FitRule, ladder: Sequence[PlannedRun], held_out: Sequence[PlannedRun]
+) -> WrittenForecast | None:
+    """The forecast of this plan that is on disk, None where none was made."""
+    return _find(study_directory, _plan_key(rule, ladder, held_out))
+
+
 def compare_held_out(study_directory: Path, forecast: WrittenForecast) -> tuple[HeldOutResult, ...]:
     """What was forecast beside what came out."""
     rows = []

@@ -32,12 +32,37 @@ class TextSource:
 
 
 @dataclass(frozen=True)
+class HeadRule:
+    """Attention heads of a model: `size` heads at every width, or as many as are `size` wide.
+
+    On a CPU attention costs by the number of heads, so a ladder of small models is cheaper with few of them; a fixed
+    number also leaves no width with an odd one.
+
+    Example:
+        >>> HeadRule("count", 2).at(48), HeadRule("width", 8).at(48)
+        (2, 6)
+    """
+
+    kind: Literal["count", "width"]
+    size: int
+
+    def at(self, width: int) -> int:
+        """Number of heads of a model of `width`."""
+        return self.size if self.kind == "count" else width // self.size
+
+    def fits(self, width: int) -> bool:
+        """Whether a model of `width` has whole heads of even width, which rotary positions need."""
+        heads = self.at(width)
+        return heads > 0 and width % heads == 0 and (width // heads) % 2 == 0 and width % self.size == 0
+
+
+@dataclass(frozen=True)
 class Ladder:
     """Every width trained on every budget of tokens; `repeats` gives widths that are trained with several seeds."""
 
     widths: tuple[int, ...]
     layers: int
-    head_width: int
+    heads: HeadRule
     tokens: tuple[int, ...]
     repeats: Mapping[int, int] = field(default_factory=dict)
 
@@ -166,7 +191,7 @@ def _spec(study: Study, text: TextSpec, width: int, layers: int, tokens: int, se
     shape = Shape(
         layers=layers,
         width=width,
-        heads=width // study.ladder.head_width,
+        heads=study.ladder.heads.at(width),
         feedforward=FEEDFORWARD_PER_WIDTH * width,
         vocab=text.vocab,
         context=training.context,

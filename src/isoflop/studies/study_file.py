@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from isoflop.errors import InputError, UsageError
 from isoflop.quantities import ParamCount, parse_quantity
 from isoflop.runs.spec import Precision, ScheduleSpec
-from isoflop.studies.study import FitRule, HeldOut, Ladder, LearningRateRule, Study, TextSource, Training
+from isoflop.studies.study import FitRule, HeadRule, HeldOut, Ladder, LearningRateRule, Study, TextSource, Training
 
 # The largest whole number that TOML, JSON and floating point all carry exactly.
 _LARGEST = 2**53
@@ -47,7 +47,8 @@ class _Text(_Section):
 class _Ladder(_Section):
     widths: list[Count] = Field(min_length=1)
     layers: Count
-    head_width: Count
+    heads: Count | None = None
+    head_width: Count | None = None
     tokens: list[Count] = Field(min_length=1)
     repeats: dict[str, Count] = {}
 
@@ -169,7 +170,7 @@ def _to_study(told: _StudyFile, base: Path) -> Study:
         ladder=Ladder(
             widths=tuple(ladder.widths),
             layers=ladder.layers,
-            head_width=ladder.head_width,
+            heads=_head_rule(ladder),
             tokens=tuple(ladder.tokens),
             repeats={int(width): count for width, count in ladder.repeats.items()},
         ),
@@ -188,6 +189,12 @@ def _to_study(told: _StudyFile, base: Path) -> Study:
     )
 
 
+def _head_rule(ladder: _Ladder) -> HeadRule:
+    if ladder.head_width is not None:
+        return HeadRule("width", ladder.head_width)
+    return HeadRule("count", ladder.heads or 1)
+
+
 def _check_together(told: _StudyFile, name: str) -> None:
     """What no single value can show."""
     ladder, training, schedule = told.ladder, told.training, told.training.schedule
@@ -200,12 +207,19 @@ def _check_together(told: _StudyFile, name: str) -> None:
         (told.text.source == "directory") == (told.text.directory is not None),
         "text.directory must be given when text.source is 'directory', and only then.",
     )
-    require(ladder.head_width % 2 == 0, f"ladder.head_width={ladder.head_width} must be even.")
+    require(
+        (ladder.heads is None) != (ladder.head_width is None),
+        "one of ladder.heads (the same number at every width) and ladder.head_width must be given, and only one.",
+    )
+    rule = _head_rule(ladder)
+    if rule.kind == "width":
+        require(rule.size % 2 == 0, f"ladder.head_width={rule.size} must be even.")
+    named = f"head_width={rule.size}" if rule.kind == "width" else f"twice heads={rule.size}"
     for key, width in (
         *((f"ladder.widths[{place}]", width) for place, width in enumerate(ladder.widths)),
         *((f"held_out[{place}].width", held.width) for place, held in enumerate(told.held_out)),
     ):
-        require(width % ladder.head_width == 0, f"{key}={width} must be a multiple of head_width={ladder.head_width}.")
+        require(rule.fits(width), f"{key}={width} must be a multiple of {named}.")
     widths = {str(width) for width in ladder.widths}
     for width_text in ladder.repeats:
         require(width_text in widths, f"ladder.repeats.{width_text} is not one of ladder.widths {ladder.widths}.")

@@ -54,8 +54,8 @@ def work(
         attempt = directory.start_attempt()
         if attempt is None:
             return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "another worker has this run.")
-        on_claim(attempt)
         with _watched(attempt, stop, is_orphan):
+            on_claim(attempt)
             return _train(study_directory, directory, attempt, stop)
     except IsoflopError as error:
         return Outcome(CANNOT_GO_ON, str(error))
@@ -118,6 +118,7 @@ def _watched(attempt: Attempt, stop: threading.Event, is_orphan: Callable[[], bo
     finally:
         finished.set()
         watcher.join()
+        attempt.release()
 
 
 def _print_into(attempt: Attempt) -> None:

@@ -47,12 +47,12 @@ def chart(tables: Data) -> parts.Chart:
     pick = parts.highlight("quantity")
     shade = alt.Color(
         "quantity:N", scale=alt.Scale(domain=[_SIZE, _DATA], range=[colour("forecast"), colour("outcome")]),
-        legend=alt.Legend(title=None, columns=2, symbolOpacity=1, labelLimit=240),
+        legend=parts.legend([_SIZE, _DATA], None),
     )  # fmt: skip
     x = parts.compute_x(title="compute budget, 6·N·D (FLOP)")
     scale = alt.Scale(type="log", nice=False, padding=8)
-    y = alt.Y("count:Q", title="optimal number", axis=parts.axis("count"), scale=scale)
-    base, reach = alt.Chart(parts.source(tables["optimum"])), alt.Chart(parts.source(tables["reach"]))
+    y = alt.Y("count:Q", title="optimal number", axis=parts.log_axis("count", "y", grid=True), scale=scale)
+    base = alt.Chart(parts.source(tables["optimum"]))
     hover = [
         alt.Tooltip(f"{name}:N") for name in ("quantity", "budget", "optimum", "interval")
         if name in tables["optimum"][0]
@@ -62,10 +62,7 @@ def chart(tables: Data) -> parts.Chart:
             x=x, y=alt.Y("low:Q"), y2="high:Q", color=shade, opacity=parts.faded(pick, 0.22, 0.03)
         ),
         base.mark_line(strokeWidth=2, clip=True).encode(x=x, y=y, color=shade, opacity=parts.faded(pick)),
-        reach.mark_rule(color=colour("muted"), strokeDash=[4, 4], clip=True).encode(x=x),
-        reach.mark_text(align="left", baseline="top", dx=5, dy=2, color=colour("muted"), clip=True).encode(
-            x=x, y=alt.value(0), text="label:N"
-        ),
+        *parts.reach_layers(tables["reach"], x),
         base.mark_point(filled=True, size=80, opacity=0, clip=True).encode(x=x, y=y, tooltip=hover),
     ]
     return parts.finish(layers, pick)

@@ -7,13 +7,15 @@ prediction interval) that ends in the forecast, with the outcome beside it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import altair as alt
 import numpy as np
 
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.backtest import Outcome
-from isoflop.forecasting.bounds import prediction_bounds
+from isoflop.forecasting.bounds import compute_of
+from isoflop.forecasting.calibration import Calibration, calibrated_bounds
 from isoflop.laws.frontier import has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_number
@@ -30,9 +32,11 @@ from isoflop.reporting.charts.rows import (
     significant,
     size_groups,
 )
+from isoflop.reporting.numbers import bracketed, error_text, loss_text
 from isoflop.reporting.theme import colour
 
 _POINTS = 40
+_LABELLED = 2  # more labels than this would lie on each other
 
 
 def can_draw(fit: Fit) -> bool:
@@ -40,20 +44,21 @@ def can_draw(fit: Fit) -> bool:
     return has_frontier(fit.law) or len(fit.law.columns) == 1
 
 
-def data(fit: Fit, held_out: Sequence[tuple[str, Outcome]], widening: float) -> Data:
+def data(fit: Fit, held_out: Sequence[tuple[str, Outcome]], calibration: Calibration) -> Data:
     """The fitted runs, the law's lines, and the held-out runs (by name) with forecast and outcome."""
     return {
         "runs": run_rows(fit),
         "law": [row for label, columns in _fitted_lines(fit) for row in _line(fit, columns, label)],
-        "band": [row for _, outcome in held_out for row in _band(fit, outcome, widening)],
+        "band": [row for _, outcome in held_out for row in _band(fit, outcome, calibration)],
         "held_out": [_held_out_row(name, outcome) for name, outcome in held_out],
+        "reach": _reach(fit),
     }
 
 
 def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
     """The picture of `data`."""
     groups, pick, x = size_groups(fit.runs), parts.highlight(), _x(fit)
-    y, shade = parts.loss_y(unit), parts.size_colour(groups.labels)
+    y, shade = parts.loss_y(unit, padding=28), parts.size_colour(groups.labels)
     held, blue = parts.source(tables["held_out"]), colour("forecast")
     hover = [
         alt.Tooltip(f"{field}:N", title=title)
@@ -83,8 +88,29 @@ def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
             shape="diamond", filled=True, size=170, color=colour("outcome"), stroke=colour("paper"), opacity=1,
             strokeWidth=1.5, clip=True,
         ).encode(x=x, y=alt.Y("outcome:Q"), tooltip=hover),
+        *parts.reach_layers(tables["reach"], x),
     ]  # fmt: skip
+    if len(tables["held_out"]) <= _LABELLED:
+        layers += _names(held, x)
     return parts.finish(layers, pick, height=420)
+
+
+def _names(held: alt.Data, x: alt.X) -> list[alt.Chart]:
+    """Forecast and outcome in words at the ends of the bar, on a rim of paper where a line passes under them."""
+    layers = []
+    for text, at, shift, shade in (("forecast", "high", -10, "forecast"), ("outcome", "low", 12, "outcome")):
+        plain: dict[str, Any] = {"align": "right", "fontSize": 13, "fontWeight": 600, "dx": 6}
+        place: dict[str, Any] = {"x": x, "y": alt.Y(f"{at}:Q"), "yOffset": alt.value(shift), "text": f"{text} label:N"}
+        rim: dict[str, Any] = {"stroke": colour("paper"), "strokeWidth": 4, "strokeJoin": "round"}
+        layers.append(alt.Chart(held).mark_text(**plain, **rim, color=colour("paper")).encode(**place))
+        layers.append(alt.Chart(held).mark_text(**plain, color=colour(shade)).encode(**place))
+    return layers
+
+
+def _reach(fit: Fit) -> Rows:
+    name = "compute" if has_frontier(fit.law) or fit.law.columns == ("compute",) else fit.law.columns[0]
+    values = compute_of(fit.runs) if name == "compute" else np.asarray(fit.runs[name], dtype=float)
+    return [{name: significant(float(values.max())), "label": "largest run fitted"}]
 
 
 def _x(fit: Fit) -> alt.X:
@@ -113,13 +139,21 @@ def _line(fit: Fit, columns: dict[str, Array], label: str) -> Rows:
     return line_rows(_with_compute(columns), (value, unknown, unknown), size=label, line=label)
 
 
-def _band(fit: Fit, outcome: Outcome, widening: float) -> Rows:
+def _band(fit: Fit, outcome: Outcome, calibration: Calibration) -> Rows:
     if not len(fit.ensemble):
         return []
-    columns = _approach(fit, outcome)
+    columns = _with_compute(_approach(fit, outcome))
+    compute = columns.get("compute", np.full(_POINTS, outcome.compute))
     value = predict(fit.law, fit.theta, columns)[0]
-    low, high = prediction_bounds(fit, columns, fit.level, widening)
-    return line_rows(_with_compute(columns), (value, low, high), line=format_number(outcome.compute, 6))
+    # Point by point, as a forecast is made: the same noise is drawn at each, and the band ends in the forecast.
+    bounds = [
+        calibrated_bounds(
+            fit, {name: part[[index]] for name, part in columns.items()}, compute[[index]], fit.level, calibration
+        )
+        for index in range(_POINTS)
+    ]
+    low, high = (np.array([float(bound[side][0]) for bound in bounds]) for side in (0, 1))
+    return line_rows(columns, (value, low, high), line=format_number(outcome.compute, 6))
 
 
 def _approach(fit: Fit, outcome: Outcome) -> dict[str, Array]:
@@ -145,7 +179,9 @@ def _held_out_row(name: str, outcome: Outcome) -> Row:
     row["forecast"], row["outcome"] = significant(estimate.value), significant(outcome.actual)
     row["low"] = significant(estimate.value if estimate.low is None else estimate.low)
     row["high"] = significant(estimate.value if estimate.high is None else estimate.high)
-    words = {"said": str(estimate), "came": format_number(outcome.actual, 4), "error": f"{outcome.error:+.2%}"}
+    row["forecast label"] = f"forecast {loss_text(estimate.value)}"
+    row["outcome label"] = f"outcome {loss_text(outcome.actual)}"
+    words = {"said": bracketed(estimate), "came": loss_text(outcome.actual), "error": error_text(outcome.error)}
     return {**row, **words, **in_words(row)}
 
 

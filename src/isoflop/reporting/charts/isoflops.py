@@ -1,6 +1,6 @@
 """IsoFLOP slices: loss against model size at a fixed budget of compute, where more size means less data.
 
-    L(N, C/6N) with its band at several C; the least of each slice is marked; runs stand at the budget nearest theirs.
+The slices L(N, C/6N) have a band and their least is marked; runs are drawn on the budget nearest to theirs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from isoflop.reporting.theme import colour
 
 _SLICES = 5
 _POINTS = 50
-_NEAR = 1.6  # a run is drawn on a slice when its compute is within this factor of the slice
+_NEAR = 1.25  # a run is drawn on a slice when its compute is within this factor of the slice
+_APART = 2.0  # least factor between slices
+_AROUND = 3.0  # factor of size on either side of the best that is drawn at least
 
 
 def can_draw(fit: Fit) -> bool:
@@ -28,19 +30,40 @@ def can_draw(fit: Fit) -> bool:
 
 
 def data(fit: Fit) -> Data:
-    """The slices, their minima, and the runs whose compute is within a factor 1.6 of a slice."""
+    """The slices, their minima, and the runs whose compute is within a factor 1.25 of a slice."""
     compute = compute_of(fit.runs)
-    budgets = np.array([float(f"{value:.2g}") for value in logspace(compute.min() * 2, compute.max() / 1.25, _SLICES)])
+    budgets = slice_budgets(compute)
     best = frontier(fit.law, fit.theta, budgets)
+    near = [row for row in (_on_slice(row, budgets) for row in run_rows(fit)) if row is not None]
     slices: Rows = []
     for index, budget in enumerate(budgets):
-        slices += _slice(fit, float(budget), float(best.params[0, index]))
+        sizes = [row["params"] for row in near if row["budget"] == format_number(float(budget), 2)]
+        slices += _slice(fit, float(budget), float(best.params[0, index]), sizes)
     minima = [
         _minimum(float(budget), *(float(part[0, index]) for part in (best.params, best.tokens, best.loss)))
         for index, budget in enumerate(budgets)
     ]
-    near = [_on_slice(row, budgets) for row in run_rows(fit)]
-    return {"slices": slices, "minima": minima, "runs": [row for row in near if row is not None]}
+    return {"slices": slices, "minima": minima, "runs": near}
+
+
+def slice_budgets(compute: Array) -> Array:
+    """At most five budgets, at least a factor of two apart: the largest, then those with the most runs near.
+
+    Example:
+        >>> slice_budgets(np.array([1e18, 1.1e18, 3e18, 1e19])).tolist()
+        [1e+18, 3e+18, 1e+19]
+    """
+    chosen: list[float] = []
+    free = np.ones(len(compute), dtype=bool)
+    near = np.abs(np.log(compute[:, None] / compute[None, :])) <= np.log(_NEAR)
+    while free.any() and len(chosen) < _SLICES:
+        counts = np.where(free, near.sum(axis=1) if chosen else compute, -1)
+        # Where as many runs are near, the largest compute: that end of the data carries the forecast.
+        best = int(np.flatnonzero(counts == counts.max())[-1])
+        budget = float(f"{np.exp(np.mean(np.log(compute[near[best]]))):.2g}")
+        chosen.append(budget)
+        free &= np.abs(np.log(compute / budget)) >= np.log(_APART)
+    return np.array(sorted(chosen))
 
 
 def chart(tables: Data, unit: str) -> parts.Chart:
@@ -70,13 +93,11 @@ def chart(tables: Data, unit: str) -> parts.Chart:
     return parts.finish(layers, pick)
 
 
-def _slice(fit: Fit, budget: float, best: float) -> Rows:
-    """The slice from an eighth to eight times its best size, no wider than four times beyond the sizes of the runs."""
-    params = np.asarray(fit.runs["params"], dtype=float)
-    low, high = max(best / 8.0, params.min() / 2.0), min(best * 8.0, params.max() * 2.0)
-    if low >= high:
-        low, high = best / 4.0, best * 4.0
-    grid: Array = logspace(low, high, _POINTS)
+def _slice(fit: Fit, budget: float, best: float, sizes: list[float]) -> Rows:
+    """The slice from well below to well above its best size, and as far as its runs go."""
+    low = min([best / _AROUND, *(size / 1.2 for size in sizes)])
+    high = max([best * _AROUND, *(size * 1.2 for size in sizes)])
+    grid = logspace(low, high, _POINTS)
     columns = {"params": grid, "tokens": budget / flops(grid, 1.0)}
     return line_rows(columns, band(fit, columns), budget=format_number(budget, 2))
 

@@ -26,7 +26,7 @@ from isoflop.reporting.theme import colour
 from isoflop.runs.run import Run
 from isoflop.runs.table import RunTable
 
-_STRETCHES = 60
+_WINDOW = 0.8  # each point is the mean from here to 1.0 of the steps until then: noise goes, the shape stays
 _POINTS = 60
 
 
@@ -36,8 +36,10 @@ def can_draw(runs: Sequence[Run]) -> bool:
 
 
 def data(fit: Fit, runs: Sequence[Run]) -> Data:
-    """Each curve in at most 60 points (the mean training loss over stretches even in log tokens), its end on held-out
-    text, and the frontier of the law over the same compute."""
+    """Each curve in at most 60 points, its end on held-out text, and the frontier of the law over the same compute.
+
+    A point is the mean training loss over the last fifth of the steps until then.
+    """
     known = [run for run in runs if run.curve.loss]
     groups = size_groups(RunTable.from_columns({"params": [float(_size(fit, run)) for run in known]}))
     curves = [row for run in known for row in _curve_rows(fit, run, groups.label(_size(fit, run)))]
@@ -79,13 +81,12 @@ def _curve_rows(fit: Fit, run: Run, label: str) -> Rows:
     tokens, loss = tokens[usable], loss[usable]
     if not len(tokens):
         return []
-    edges = logspace(tokens[0], tokens[-1] * 1.0001, _STRETCHES + 1) if len(tokens) > _STRETCHES else tokens
-    stretch = np.searchsorted(edges, tokens, side="right")
+    count = len(tokens)
+    ends = np.unique(np.rint(logspace(1.0, float(count), _POINTS)).astype(int))
+    starts = np.minimum(np.ceil(_WINDOW * ends).astype(int), ends - 1)
     rows = []
-    for number in np.unique(stretch):
-        chosen = stretch == number
-        seen = float(np.exp(np.mean(np.log(tokens[chosen]))))
-        rows.append(_row(fit, run, label, seen, float(np.mean(loss[chosen]))))
+    for start, end in zip(starts, ends, strict=True):
+        rows.append(_row(fit, run, label, float(np.mean(tokens[start:end])), float(np.mean(loss[start:end]))))
     return rows
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 
 from isoflop.forecasting.backtest import Outcome
-from isoflop.quantities import format_number
 from isoflop.reporting.charts import parts
 from isoflop.reporting.charts.rows import Data, Row, in_words, significant
+from isoflop.reporting.numbers import bracketed, error_text, loss_text
 from isoflop.reporting.theme import colour
 
 _ROW = 26
@@ -58,5 +58,5 @@ def _row(order: int, name: str, kind: str, outcome: Outcome) -> Row:
     for side, bound in (("low", estimate.low), ("high", estimate.high)):
         row[side] = 0.0 if bound is None else significant(100.0 * (bound / estimate.value - 1.0), 4)
     row["verdict"] = "inside its interval" if outcome.covered else "outside"
-    words = {"said": str(estimate), "came": format_number(outcome.actual, 4), "error": f"{outcome.error:+.2%}"}
+    words = {"said": bracketed(estimate), "came": loss_text(outcome.actual), "error": error_text(outcome.error)}
     return {**row, **words, **in_words(row)}

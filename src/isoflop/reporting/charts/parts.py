@@ -12,13 +12,14 @@ from isoflop.reporting.theme import THEME, chart_config, colour, ramp
 
 Chart = alt.LayerChart
 
-_POWER = "replace(format(datum.value, '~e'), 'e+', 'e')"
+_EXPONENT = "floor(log(datum.value) / LN10 + 1e-9)"
+_LEADING = f"round(100 * datum.value / pow(10, {_EXPONENT})) / 100"
+_POWERS = f"{_LEADING} == 1"
 _LABELS = {
-    # Where Vega leaves a label of a logarithmic axis empty, it stays empty.
-    "count": "datum.label == '' ? '' : replace(format(datum.value, '~s'), 'G', 'B')",
-    "flop": f"datum.label == '' ? '' : {_POWER}",
+    "count": "replace(format(datum.value, '~s'), 'G', 'B')",
+    "flop": "replace(format(datum.value, '~e'), 'e+', 'e')",
     "loss": "format(datum.value, '.4~g')",
-    "percent": "format(datum.value, '+.2~g') + ' %'",
+    "percent": "datum.value == 0 ? '0%' : format(datum.value, '+.2~g') + '%'",
 }
 _TITLES = {"run": "run", "size": "size", "loss": "loss", "fitted": "law", "residual": "residual (%)"}
 
@@ -28,9 +29,22 @@ def source(rows: Rows) -> alt.Data:
     return alt.Data(values=rows)
 
 
-def axis(kind: Literal["count", "flop", "loss", "percent"], *, grid: bool = True, ticks: int = 6) -> alt.Axis:
+Kind = Literal["count", "flop", "loss", "percent"]
+
+
+def axis(kind: Kind, *, grid: bool = True, ticks: int = 6) -> alt.Axis:
     """An axis whose labels suit the quantity."""
     return alt.Axis(labelExpr=_LABELS[kind], tickCount=ticks, grid=grid)
+
+
+def log_axis(kind: Kind, channel: Literal["x", "y"], *, grid: bool = False) -> alt.Axis:
+    """A logarithmic axis that labels powers of ten where it is long, 1, 2 and 5 where shorter, all where zoomed in."""
+    decades = f"log(domain('{channel}')[1] / domain('{channel}')[0]) / LN10"
+    shown = f"{decades} < 0.7 || ({decades} < 2.6 ? indexof([1, 2, 5], {_LEADING}) >= 0 : {_POWERS})"
+    chosen = alt.Axis(labelExpr=f"({shown}) ? {_LABELS[kind]} : ''", tickCount=8, grid=grid)
+    if grid:
+        chosen.gridOpacity = {"condition": {"test": _POWERS, "value": 0.7}, "value": 0}
+    return chosen
 
 
 def compute_x(field: str = "compute", title: str = "training compute, 6·N·D (FLOP)") -> alt.X:
@@ -40,13 +54,15 @@ def compute_x(field: str = "compute", title: str = "training compute, 6·N·D (F
 
 def log_x(field: str, title: str, kind: Literal["count", "flop"]) -> alt.X:
     """A logarithmic x axis as wide as the data."""
-    return alt.X(f"{field}:Q", title=title, axis=axis(kind, grid=False), scale=alt.Scale(type="log", nice=False, padding=12))
+    return alt.X(
+        f"{field}:Q", title=title, axis=log_axis(kind, "x"), scale=alt.Scale(type="log", nice=False, padding=16)
+    )
 
 
-def loss_y(unit: str, *, log: bool = False) -> alt.Y:
-    """Loss along y, not from zero."""
+def loss_y(unit: str, *, log: bool = False, padding: int = 12) -> alt.Y:
+    """Loss along y, not from zero, with `padding` pixels above and below."""
     kind: Literal["log", "linear"] = "log" if log else "linear"
-    scale = alt.Scale(type=kind, zero=False, nice=False, padding=12)
+    scale = alt.Scale(type=kind, zero=False, nice=False, padding=padding)
     return alt.Y("loss:Q", title=f"loss (nats per {unit})", axis=axis("loss"), scale=scale)
 
 
@@ -58,7 +74,14 @@ def size_colour(labels: Sequence[str], title: str = "model size") -> alt.Color:
 def group_colour(field: str, labels: Sequence[str], title: str) -> alt.Color:
     """Colour by an ordered group, along the ramp."""
     scale = alt.Scale(domain=list(labels), range=ramp(len(labels)))
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=title, columns=4, symbolOpacity=1))
+    return alt.Color(f"{field}:N", scale=scale, legend=legend(labels, title))
+
+
+def legend(labels: Sequence[str], title: str | None) -> alt.Legend:
+    """A legend above the chart with as many entries in a line as its width holds."""
+    entry = 8 * max(len(label) for label in labels) + 32
+    columns = alt.ExprRef(f"max(1, min({len(labels)}, floor(width / {entry})))")
+    return alt.Legend(title=title, columns=columns, symbolOpacity=1, labelLimit=260)
 
 
 def tooltip(*fields: str) -> list[alt.Tooltip]:
@@ -87,7 +110,9 @@ def faded(selection: Any, full: float = 1.0, rest: float = 0.1) -> Any:
 def finish(layers: Sequence[alt.Chart], *selections: Any, height: int = THEME.height) -> Chart:
     """The layers as one chart: as wide as its place, zoomed with Ctrl and the wheel, moved by dragging."""
     zoom = alt.selection_interval(
-        name="zoom", bind="scales", translate="[pointerdown, window:pointerup] > window:pointermove!",
+        name="zoom", bind="scales",
+        # A finger scrolls the page; only a mouse moves the chart.
+        translate="[pointerdown[event.pointerType == 'mouse'], window:pointerup] > window:pointermove!",
         zoom="wheel![event.ctrlKey || event.metaKey]",
     )  # fmt: skip
     return configured(alt.layer(*layers).properties(width="container", height=height).add_params(*selections, zoom))
@@ -104,3 +129,13 @@ def points(rows: Rows, *, size: float = 70) -> alt.Chart:
     return alt.Chart(source(rows)).mark_point(
         filled=True, size=size, stroke=colour("paper"), strokeWidth=1, clip=True, opacity=1
     )
+
+
+def reach_layers(rows: Rows, x: alt.X) -> list[alt.Chart]:
+    """The line beyond which nothing was fitted, named at its top."""
+    base = alt.Chart(source(rows))
+    name = base.mark_text(align="right", baseline="top", dx=-5, dy=2, color=colour("muted"), clip=True)
+    return [
+        base.mark_rule(color=colour("muted"), strokeDash=[4, 4], clip=True).encode(x=x),
+        name.encode(x=x, y=alt.value(0), text="label:N"),
+    ]

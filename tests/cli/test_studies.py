@@ -1,0 +1,97 @@
+"""A whole study through the command line, small enough for a test: dry run, run, run again, status, report."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Command
+
+STUDY = """
+name = "tiny"
+[text]
+source = "directory"
+directory = "text"
+[ladder]
+widths = [8, 16, 24]
+layers = 1
+head_width = 8
+tokens = ["2k", "4k", "8k"]
+[training]
+context = 32
+batch_tokens = 256
+[training.learning_rate]
+coefficient = 0.25
+[evaluation]
+windows = 16
+[fit]
+law = "chinchilla-no-floor"
+draws = 30
+[[held_out]]
+width = 24
+tokens = "16k"
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("study")
+    words = random.Random(0).choices(
+        ["model", "size", "and", "data", "fall", "as", "a", "power", "law", "\n"], k=160_000
+    )
+    (place / "text").mkdir()
+    (place / "text" / "words.txt").write_text(" ".join(words))
+    (place / "study.toml").write_text(STUDY)
+    return place / "study.toml"
+
+
+def test_a_study_from_dry_run_to_report(isoflop: Command, study: Path, tmp_path: Path) -> None:
+    planned = isoflop("run", study, "--on", "inline", "--dry-run", "--json")
+    assert planned.code == 0
+    assert [run["role"] for run in planned.record["runs"]] == ["ladder"] * 9 + ["held-out"]
+    assert planned.record["done"] == 0 and planned.record["remaining_compute"] > 0
+    assert not (study.parent / "fits").exists()
+    too_early = isoflop("report", study.parent)
+    assert too_early.code == 2 and "no fit yet" in too_early.stderr
+
+    ended = isoflop("run", study, "--on", "inline", "--force", "--json")
+    assert ended.code == 0
+    outcome = ended.record
+    assert outcome["schema"] == "isoflop.study/1" and outcome["study"] == "tiny"
+    assert {"done": 10, "failed": 0, "diverged": 0}.items() <= outcome["runs"].items()
+    for key in ("fit", "report", "forecast"):
+        assert Path(outcome[key]).is_absolute() and Path(outcome[key]).is_file()
+    (row,) = outcome["held_out"]
+    assert row["error"] == pytest.approx(row["forecast"]["value"] / row["actual"] - 1)
+    assert "Cost:" in ended.stderr and "Training" in ended.stderr
+
+    again = isoflop("run", study.parent, "--on", "inline", "--force")
+    assert again.code == 0 and "nothing is left to train" in again.stderr
+    assert "What was forecast, and what came" in again.stdout and outcome["report"] in again.stdout
+    assert json.loads(Path(outcome["forecast"]).read_text())["written"] in again.stdout
+
+    assert "complete" in isoflop("status", study.parent).stdout
+    assert isoflop("status", study, "--json").record["runs"]["done"] == 10
+    report = tmp_path / "report.html"
+    assert isoflop("report", study.parent, "--out", report, "--force").code == 0
+    assert "tiny" in report.read_text(encoding="utf-8")
+
+
+def test_reports_of_fits_and_tables(isoflop: Command, saved_fit: Path, table: Path, tmp_path: Path) -> None:
+    for name, source in (("fit", saved_fit), ("table", table)):
+        place = tmp_path / f"{name}.html"
+        ended = isoflop("report", source, "--out", place, "--draws", "50", "--json")
+        assert ended.code == 0 and ended.record["report"] == str(place)
+        assert "</html>" in place.read_text(encoding="utf-8")
+
+
+def test_a_study_that_the_data_do_not_carry_ends_with_1(isoflop: Command, study: Path, tmp_path: Path) -> None:
+    (tmp_path / "text").symlink_to(study.parent / "text")
+    narrow = STUDY.replace('["2k", "4k", "8k"]', '["2k", "2.5k", "3k"]').replace("[8, 16, 24]", "[8]")
+    (tmp_path / "study.toml").write_text(narrow.replace('width = 24\ntokens = "16k"', 'width = 8\ntokens = "8k"'))
+    ended = isoflop("run", tmp_path / "study.toml", "--on", "inline", "--json")
+    assert ended.code == 1
+    assert ended.record["refused"] is True and ended.record["schema"] == "isoflop.study/1"
