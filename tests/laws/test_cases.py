@@ -43,4 +43,6 @@ def test_without_repetition_the_data_constrained_law_is_chinchilla():
     law, plain = find("muennighoff-data"), find("chinchilla")
     columns = {"params": np.array([1e8, 1e9]), "tokens": np.array([1e9, 1e10]), "unique_tokens": np.array([1e9, 1e11])}
     value = predict(law, np.array([parameters[name] for name in law.parameter_names]), columns)
-    assert value == pytest.approx(predict(plain, np.array([parameters[name] for name in plain.parameter_names]), columns))
+    assert value == pytest.approx(
+        predict(plain, np.array([parameters[name] for name in plain.parameter_names]), columns)
+    )

@@ -65,14 +65,16 @@ def test_sizes_off_the_optimum():
     assert kaplan.off_optimum_compute(TABLE_3, 0.6) == pytest.approx(1.165, abs=6e-4)
     assert kaplan.off_optimum_compute(TABLE_3, 2.2) == pytest.approx(1.204, abs=6e-4)
     assert kaplan.off_optimum_steps(TABLE_3, 2.2) == pytest.approx(0.547, abs=6e-4)
-    compute = kaplan.compute_to_reach(TABLE_3, kaplan.frontier_params(TABLE_3, 1.0) * 2.2, kaplan.frontier_loss(TABLE_3, 1.0))
+    compute = kaplan.compute_to_reach(
+        TABLE_3, kaplan.frontier_params(TABLE_3, 1.0) * 2.2, kaplan.frontier_loss(TABLE_3, 1.0)
+    )
     assert compute == pytest.approx(kaplan.off_optimum_compute(TABLE_3, 2.2), rel=1e-9)
 
 
 def test_batch_and_overfitting():
     assert 1 - 2**-TABLE_5.alpha_B == pytest.approx(0.135, abs=5e-4)  # the critical batch doubles every 13.5 % of loss
     assert kaplan.tokens_without_overfitting(1e9) == pytest.approx(2.29e10, rel=2e-3)
-    assert kaplan.tokens_without_overfitting(1e13) == pytest.approx(2.08e13, rel=2e-3)
+    assert kaplan.tokens_without_overfitting(1e13) == pytest.approx(2.08e13, abs=5e10)
     for params in (1e7, 1e8, 1e9):
         tokens = kaplan.tokens_without_overfitting(params)
         assert kaplan.overfitting(params, tokens, **T2) == pytest.approx(0.021, abs=5e-4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,30 +32,15 @@ def command(name: str | None, as_json: bool) -> None:
       isoflop laws chinchilla
     """
     from isoflop.laws.catalogue import LAWS, find
+    from isoflop.laws.description import describe
 
     laws = LAWS if name is None else (find(name),)
     if as_json:
-        print_json({"schema": "isoflop.laws/1", "laws": [_to_dict(law) for law in laws]})
+        print_json({"schema": "isoflop.laws/1", "laws": [describe(law) for law in laws]})
     elif name is None:
         show(_list(laws))
     else:
         show(_explain(laws[0]))
-
-
-def _to_dict(law: Law) -> dict[str, Any]:
-    return {
-        "name": law.name,
-        "title": law.title,
-        "formula": law.formula,
-        "output": law.output,
-        "inputs": [
-            {"name": item.name, "column": item.column, "meaning": item.meaning, "unit": item.unit}
-            for item in law.inputs
-        ],
-        "params": [{"name": item.name, "meaning": item.meaning, "unit": item.unit} for item in law.parameters],
-        "domain": law.domain,
-        "references": list(law.references),
-    }
 
 
 def _list(laws: tuple[Law, ...]) -> Iterator[RenderableType]:
@@ -85,6 +70,32 @@ def _explain(law: Law) -> Iterator[RenderableType]:
     for parameter in law.parameters:
         table.add_row(parameter.name, parameter.meaning, parameter.unit)
     yield table
+    yield from _published(law)
     yield f"\nWhere it holds: {law.domain}."
     yield f"References: {', '.join(law.references)}."
     yield f"Fit it: isoflop fit runs.csv --law {law.name}"
+
+
+def _published(law: Law) -> Iterator[RenderableType]:
+    """The constants of the literature, one set a row, with what each was fitted to."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from isoflop.laws.published import published_for
+    from isoflop.quantities import format_number
+
+    sets = published_for(law)
+    if not sets:
+        return
+    yield "\nPublished constants, in the units above; comparable where data, tokenizer and parameter count agree:\n"
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in ("name", *law.parameter_names, "status"):
+        table.add_column(heading, no_wrap=True, overflow="ignore")
+    for item in sets:
+        values = (format_number(value, 6) for value in item.theta)
+        table.add_row(item.name, *values, item.status)
+    yield table
+    for item in sets:
+        counts = "" if item.param_count == "unspecified" else f"N counts {item.param_count} parameters"
+        about = "; ".join(filter(None, (item.source, item.dataset, item.tokenizer, counts, item.note)))
+        yield Text(f"  {item.name}: {about}")

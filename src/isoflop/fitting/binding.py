@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def inputs_of(law: Law, runs: RunTable) -> dict[str, Array]:
 
 def residuals_of(law: Law, theta: Array, runs: RunTable, objective: Objective) -> Array:
     """Observed minus fitted (n,), computed in extended precision where the machine has it."""
-    data = {name: values.astype(np.longdouble) for name, values in inputs_of(law, runs).items()}
+    data: Mapping[str, Any] = {name: values.astype(np.longdouble) for name, values in inputs_of(law, runs).items()}
     surface = GeneralSurface(law, data, log_output=objective.on == "log-loss")
     output = np.asarray(runs.column(law.output)).astype(np.longdouble)
     target = np.log(output) if objective.on == "log-loss" else output

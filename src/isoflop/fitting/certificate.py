@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from isoflop.fitting.solver import ALL_ROWS, DEFAULT_EFFORT, Problem, Solutions, solve_positive_definite
-from isoflop.laws.graph import Array
+from isoflop.laws.graph import Array, Index
 from isoflop.laws.law import Law
 
 _STATIONARY = 1e-9  # gradient over the size it could have
@@ -48,7 +48,7 @@ _SENTENCES = {
 class Certificate:
     """The evidence for an optimum.
 
-    `gradient` is the largest gradient component relative to the size it could have, √H_jj·√Σψ²;
+    `gradient` is the largest gradient component relative to the size it could have, ‖∂z/∂φ_j‖·‖ψ‖;
     `smallest_eigenvalue` and `condition` belong to the Hessian in solver coordinates scaled to a unit diagonal;
     `starts` were tried and `agreeing` of them reached this optimum within 1e-9 of the objective;
     `quadratic` rows lie within δ of the curve; `dead` names parameters that no longer move any prediction.
@@ -77,27 +77,46 @@ def certify(
 ) -> tuple[Array, FitStatus, Certificate]:
     """The best of the solutions as θ (k,), its status and the evidence.
 
-    Of several solutions as good as the best the first is taken: where a law is symmetric in its terms, that is the
-    one nearest the stated start. It is refined by plain Newton steps judged by the gradient: near the optimum the
+    Of several solutions as good as the best the first is taken, or one beside it with a smaller gradient: where a law
+    is symmetric in its terms, the first is the one nearest the stated start. It is refined by plain Newton steps judged by the gradient: near the optimum the
     objective has no digits left to compare, the gradient still has.
     """
     limit = solutions.value.min() * (1.0 + _SAME) + 1e-26 * problem.surface.rows
     agreeing = np.flatnonzero(solutions.value <= limit)
-    phi = _refine(problem, solutions.phi[:, agreeing[:1]], refinements)
+    phi = _refine(problem, _sharpest(solutions, agreeing), refinements)
     _, gradient, hessian, force = problem.evaluate(phi, ALL_ROWS, newton=True)
-    scale = np.sqrt(np.abs(np.diagonal(hessian[:, :, 0]))) + 1e-300
-    eigenvalues = np.linalg.eigvalsh(hessian[:, :, 0] / np.outer(scale, scale))
+    eigenvalues = _scaled_eigenvalues(hessian[:, :, 0])
+    dead = _dead_parameters(problem, law, phi)
+    # A parameter that moves nothing has a gradient of rounding errors; it is reported as dead, not as a slope.
+    alive = np.array([[name not in dead] for name in law.parameter_names])
+    squares = problem.surface.linearise(phi, second=False).hessian(np.ones_like(problem.target)[None], None)
     residual = problem.surface.predict(phi)[0] - problem.target
     certificate = Certificate(
-        gradient=float(problem.relative_gradient(phi, gradient, hessian, force)[0]),
+        gradient=float(problem.relative_gradient(phi, np.where(alive, gradient, 0.0), squares, force)[0]),
         smallest_eigenvalue=float(eigenvalues[0]),
         condition=float(eigenvalues[-1] / eigenvalues[0]) if eigenvalues[0] > 0.0 else None,
         starts=len(solutions.value),
         agreeing=len(agreeing),
         quadratic=int(np.sum(np.abs(residual) <= problem.objective.zone)),
-        dead=_dead_parameters(problem, law, phi),
+        dead=dead,
     )
     return problem.surface.to_user(phi)[0], _status(certificate), certificate
+
+
+def _sharpest(solutions: Solutions, agreeing: Index) -> Array:
+    """The first of the agreeing solutions, or that of least gradient among those at the same place: φ (k, 1)."""
+    first = solutions.phi[:, agreeing[0]]
+    apart = np.max(np.abs(solutions.phi[:, agreeing] - first[:, None]) / (1.0 + np.abs(first[:, None])), axis=0)
+    beside = agreeing[apart < 1e-3]
+    return solutions.phi[:, beside[[np.argmin(solutions.gradient[beside])]]]
+
+
+def _scaled_eigenvalues(hessian: Array) -> Array:
+    """Eigenvalues of the Hessian scaled to a unit diagonal, rising; NaN where it overflowed."""
+    scale = np.sqrt(np.abs(np.diagonal(hessian))) + 1e-300
+    scaled = hessian / scale[:, None] / scale[None, :]
+    finite = bool(np.all(np.isfinite(scaled)))
+    return np.asarray(np.linalg.eigvalsh(scaled) if finite else np.full(len(hessian), np.nan), dtype=float)
 
 
 def _refine(problem: Problem, phi: Array, steps: int) -> Array:

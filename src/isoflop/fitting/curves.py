@@ -58,7 +58,8 @@ def learning_curves(runs: RunTable, smoothing: int, values: int) -> Curves:
     if not long:
         raise Refusal(
             f"None of the {len(groups)} runs has {FEWEST_CHECKPOINTS} rows or more: the envelope needs learning "
-            "curves, one row per checkpoint with run, params, tokens and loss. For final losses alone use isoflop isoflops."
+            "curves, one row per checkpoint with run, params, tokens and loss. For final losses alone use "
+            "isoflop isoflops."
         )
     ends = np.array([(flop[rows].min(), flop[rows].max()) for rows in long.values()])
     grid = np.geomspace(ends[:, 0].min(), ends[:, 1].max(), values)

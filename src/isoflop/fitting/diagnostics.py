@@ -23,6 +23,7 @@ def examine(fitted: Fit, draws: int) -> tuple[Finding, ...]:
         *_narrow_range(fitted),
         *_collinear(fitted),
         *_unsettled_draws(fitted, draws),
+        *_few_draws(draws),
         *_few_clusters(fitted),
     )
 
@@ -99,6 +100,13 @@ def _unsettled_draws(fitted: Fit, draws: int) -> Iterator[Finding]:
             "unsettled-draws",
             "warn",
             f"{missing} of {draws} resamples did not settle and are left out: the intervals are too narrow.",
+        )
+
+
+def _few_draws(draws: int) -> Iterator[Finding]:
+    if 0 < draws < 100:
+        yield Finding(
+            "few-draws", "note", f"Percentiles of {draws} draws are rough: use 1,000 to rely on."
         )
 
 

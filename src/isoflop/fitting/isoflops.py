@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -94,7 +94,7 @@ def fit_isoflops(
     Reference: hoffmann2022
 
     Example:
-        >>> size, budget = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e8, 9), [6e16, 6e17, 6e18]))
+        >>> size, budget = (axis.ravel() for axis in np.meshgrid(np.geomspace(1e6, 1e9, 9), [6e16, 6e17, 6e18]))
         >>> loss = 1.7 + 400 / size**0.34 + 1500 / (budget / (6 * size)) ** 0.37
         >>> found = fit_isoflops({"params": size, "compute": budget, "loss": loss}, draws=0)
         >>> len(found.minima), found.bias is not None
@@ -105,34 +105,20 @@ def fit_isoflops(
     if draws < 0 or not window > 1.0:
         raise UsageError(f"draws={draws} must be 0 or more and window={window!r} a factor above 1, such as 4.")
     design = Design(curve, budget, tolerance, window)
+    settings = {**asdict(design), "window": window if math.isfinite(window) else None, "draws": draws}
     table = final_rows(table_of(runs, where))
     all_slices = design.slices(table)
     slices = _usable(all_slices)
     optima = optima_of(slices)
     resampled = _resampled(slices, draws, seed)
     minima = tuple(_minimum(found, resampled[:, place], level) for place, found in enumerate(slices))
-    ensemble, lost = _ensemble(slices, resampled)
+    ensemble = _ensemble(slices, resampled)
     loss_law, loss_reason = loss_along(optima.compute, np.array([found.loss for found in slices]), draws, level, seed)
     bias = measure_bias(table, design.optima)
-    findings = (
-        *table.findings,
-        *_left_out(all_slices, table),
-        *_grid(slices),
-        *_few_budgets(slices),
-        *_unsettled(lost, draws),
-        *_scatter(optima, resampled),
-        *bias_findings(bias),
-    )
     return FrontierFit(
         method="isoflops",
         law=f"isoflop-{curve}",
-        settings={
-            "curve": curve,
-            "budget": budget,
-            "tolerance": tolerance,
-            "window": window if math.isfinite(window) else None,
-            "draws": draws,
-        },
+        settings=settings,
         minima=minima,
         theta=_power_laws(slices, optima.params[None])[0],
         evidence=_evidence(slices),
@@ -144,7 +130,7 @@ def fit_isoflops(
         loss_reason=loss_reason,
         bias=bias if isinstance(bias, Bias) else None,
         bias_reason=bias if isinstance(bias, str) else "",
-        findings=by_weight(findings),
+        findings=by_weight((*table.findings, *_doubts(all_slices, table, resampled), *bias_findings(bias))),
     )
 
 
@@ -164,7 +150,7 @@ def loss_along(compute: Array, loss: Array, draws: int, level: float, seed: int)
     table = RunTable.from_columns({"compute": compute, "loss": loss})
     for law in ("power-floor-c", "power-c"):
         try:
-            fitted = fit(law, table, objective="ls", draws=draws, level=level, cluster="none", seed=seed)
+            fitted = fit(law, table, objective="ls", draws=draws, level=level, starts="projected", seed=seed)
         except IsoflopError as error:
             return None, str(error)
         if fitted.status is FitStatus.CONVERGED and not fitted.refused:
@@ -216,12 +202,12 @@ def _minimum(found: Slice, resampled: Array, level: float) -> Minimum:
     )
 
 
-def _ensemble(slices: Sequence[Slice], resampled: Array) -> tuple[Ensemble, int]:
-    """The power laws of every resample, and how many minima of resamples were lost at the edge of their slice."""
+def _ensemble(slices: Sequence[Slice], resampled: Array) -> Ensemble:
+    """The power laws of every resample."""
     draws = _power_laws(slices, np.exp(resampled)) if len(resampled) else np.empty((0, len(NAMES)))
     method = "within-budget-bootstrap" if len(resampled) else "none"
     settled = np.all(np.isfinite(draws), axis=1)
-    return Ensemble(NAMES, draws[settled], method), int(np.isnan(resampled).sum())
+    return Ensemble(NAMES, draws[settled], method)
 
 
 def _power_laws(slices: Sequence[Slice], params: Array) -> Array:
@@ -238,6 +224,18 @@ def _evidence(slices: Sequence[Slice]) -> Evidence:
         gradient=max(found.gradient for found in slices),
         smallest_eigenvalue=min(found.smallest_eigenvalue for found in slices),
         condition=max(found.condition for found in slices),
+    )
+
+
+def _doubts(slices: Sequence[tuple[Budget, Slice | str]], runs: RunTable, resampled: Array) -> tuple[Finding, ...]:
+    """Everything about the slices and their minima that gives cause for doubt."""
+    usable = _usable(slices)
+    return (
+        *_left_out(slices, runs),
+        *_grid(usable),
+        *_few_budgets(usable),
+        *_unsettled(int(np.isnan(resampled).sum()), len(resampled)),
+        *_scatter(optima_of(usable), resampled),
     )
 
 

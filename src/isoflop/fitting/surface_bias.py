@@ -65,7 +65,7 @@ def measure_bias(runs: RunTable, estimate: Callable[[RunTable], Optima]) -> Bias
     `estimate` runs the estimator on a table without resamples.
     """
     try:
-        surface = fit("chinchilla", runs, draws=0)
+        surface = fit("chinchilla", runs, draws=0, starts="projected")
     except Refusal as refusal:
         return str(refusal)
     if surface.status is not FitStatus.CONVERGED:

@@ -119,7 +119,9 @@ def compute_to_reach(constants: KaplanConstants, params: float, loss: float) -> 
     """
     floor = (constants.N_c / params) ** constants.alpha_N
     if not loss > floor:
-        raise UsageError(f"loss={loss!r} is out of reach: {params:g} parameters end at {floor:.4g}; use a larger model.")
+        raise UsageError(
+            f"loss={loss!r} is out of reach: {params:g} parameters end at {floor:.4g}; use a larger model."
+        )
     steps = constants.S_c * (loss - floor) ** (-1.0 / constants.alpha_S)
     batch = constants.B_star * loss ** (-1.0 / constants.alpha_B)
     return float(6.0 * params * batch * steps / PF_DAY)
@@ -136,7 +138,7 @@ def convergence_ratios(constants: KaplanConstants, excess: float, other: float) 
     Example:
         >>> ratios = convergence_ratios(TABLE_3, 0.10, 0.02)
         >>> {name: round(ratio, 3) for name, ratio in ratios.items()}
-        {'params': 2.667, 'steps': 0.133, 'compute': 0.354}
+        {'params': 2.666, 'steps': 0.133, 'compute': 0.354}
     """
     params = ((1.0 + excess) / (1.0 + other)) ** (1.0 / constants.alpha_N)
     steps = ((1.0 + 1.0 / excess) / (1.0 + 1.0 / other)) ** (1.0 / constants.alpha_S)

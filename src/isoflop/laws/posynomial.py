@@ -128,6 +128,7 @@ class _Term:
     columns: tuple[int, ...]  # which parameters enter
     matrix: Array  # (n, len(columns)), centred
     offset: Array  # (n,)
+    shifted: bool  # whether any offset differs from 0
     constant: bool  # the same on every row
 
 
@@ -175,13 +176,12 @@ class PosynomialSurface:
         offset = term.offset.at(logs, self.rows)
         used = np.ascontiguousarray(matrix[:, columns])
         constant = bool(np.all(used == used[0]) and np.all(offset == offset[0]))
-        return _Term(columns, used, offset, constant)
+        return _Term(columns, used, offset, bool(np.any(offset)), constant)
 
     def _prepare_contractions(self) -> None:
         """For every pair of terms the products of their columns, and where each product lands in the Hessian."""
         self._pairs: list[tuple[int, int, Array]] = []
         landings: list[Array] = []
-        diagonal: list[Array] = []
         for s, first in enumerate(self._terms):
             for t in range(s, len(self._terms)):
                 second = self._terms[t]
@@ -199,10 +199,7 @@ class PosynomialSurface:
                 # A term without parameters, as N in N + γ·N^(1/3), has no columns to multiply.
                 self._pairs.append((s, t, np.reshape(products, (-1, self.rows)).T))
                 landings.append(np.reshape(landing, (-1, self.size**2)).T)
-                if s == t:
-                    diagonal.append(landings[-1])
         self._landing = np.concatenate(landings, axis=1)
-        self._diagonal_landing = np.concatenate(diagonal, axis=1)
 
     def to_internal(self, theta: Array) -> Array:
         """See `Surface`."""
@@ -234,14 +231,15 @@ class PosynomialSurface:
         for term in self._terms:
             rows = slice(0, 1) if term.constant else slice(None)
             exponent = phi[list(term.columns)].T @ term.matrix[rows].T
-            exponent += term.offset[rows]
+            if term.shifted:
+                exponent += term.offset[rows]
             values.append(np.exp(exponent, out=exponent))
         return values
 
     def _sum(self, values: list[Array]) -> Array:
-        total = np.zeros((values[0].shape[0], self.rows))
-        for value in values:
-            total += value
+        total = np.broadcast_to(values[0], (len(values[0]), self.rows))
+        for value in values[1:]:
+            total = total + value
         return total
 
 
@@ -266,9 +264,11 @@ class PosynomialLinearisation:
         # ∇²log L subtracts the outer product of the gradient; ∇²L does not.
         outer = curvature - slope if slope is not None and surface._log_output else curvature
         weighted = [outer * share for share in self._shares]
-        sums = [(weighted[s] * self._shares[t]) @ products for s, t, products in surface._pairs]
+        sums = []
+        for s, t, products in surface._pairs:
+            pair = weighted[s] * self._shares[t]
+            if slope is not None and s == t:
+                pair += slope * self._shares[s]
+            sums.append(pair @ products)
         result = surface._landing @ np.concatenate(sums, axis=1).T
-        if slope is not None:
-            own = [(slope * self._shares[s]) @ products for s, t, products in surface._pairs if s == t]
-            result += surface._diagonal_landing @ np.concatenate(own, axis=1).T
         return np.ascontiguousarray(result.reshape(size, size, -1))

@@ -93,7 +93,8 @@ def multi_power_loss(rates: Sequence[float] | Array, theta: Mapping[str, float],
 
         L(t) = L_0 + A·(S_1(t) + S_W)^(-alpha) - B·Σ_k (η_{k-1} - η_k)·G(η_k^(-gamma)·S_k(t))
 
-    Here G(x) = 1 - (1 + C·x)^(-beta) and S_k(t) = η_k + … + η_t. `rates` starts after warm-up, whose sum of rates is `warmup_area` (S_W).
+    Here G(x) = 1 - (1 + C·x)^(-beta) and S_k(t) = η_k + … + η_t. `rates` starts after warm-up, whose sum of rates is
+    `warmup_area` (S_W).
 
     Raises:
         UsageError: there are no rates, or one is not positive.

@@ -32,7 +32,7 @@ class Linearisation(Protocol):
 
 
 class Surface(Protocol):
-    """A law bound to n data rows; `linear` (k, 1) marks coordinates that may double in one step, whatever their size."""
+    """A law bound to n data rows; `linear` (k, 1) marks coordinates that may double in one step, however large."""
 
     size: int
     rows: int

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import isoflop
-
 
 def example_runs() -> Path:
     """The path of `mini_study.csv`: a ladder of 24 runs and one larger run held out (`held_out` is 1).
@@ -14,4 +12,4 @@ def example_runs() -> Path:
         >>> example_runs().name
         'mini_study.csv'
     """
-    return Path(isoflop.__file__).parent / "examples" / "mini_study.csv"
+    return Path(__file__).parent.parent / "examples" / "mini_study.csv"

@@ -11,12 +11,14 @@ from isoflop.fitting.fit import Fit, interval
 from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration, calibrated_bounds
 from isoflop.laws.frontier import frontier, has_frontier
+from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_number
 from isoflop.reporting.charts.rows import Row, run_rows, some_draws
 from isoflop.reporting.figures import held_out_names
 from isoflop.reporting.inputs import ReportInputs
 from isoflop.reporting.numbers import bounds_text, error_text, loss_text
 from isoflop.reporting.tables import interval_text
+from isoflop.reporting.words import measure
 
 BEYOND = 2.0
 """Decades of compute beyond the data to which optima are shown."""
@@ -117,7 +119,7 @@ def optimum_rows(fit: Fit, calibration: Calibration) -> tuple[OptimumRow, ...]:
     )
 
 
-def round_budgets(low: float, high: float) -> np.ndarray:  # type: ignore[type-arg]
+def round_budgets(low: float, high: float) -> Array:
     """Powers of ten from within the data to two decades beyond, with three times each where there are few.
 
     Example:
@@ -176,8 +178,8 @@ def tiles(inputs: ReportInputs) -> tuple[Tile, ...]:
         "good" if outcome.covered else "bad",
     )
     return (
-        Tile("Forecast", loss_text(outcome.forecast.value), f"nats per {inputs.facts.unit}", "forecast"),
-        Tile("Outcome", loss_text(outcome.actual), f"nats per {inputs.facts.unit}", "outcome"),
+        Tile("Forecast", loss_text(outcome.forecast.value), measure(inputs), "forecast"),
+        Tile("Outcome", loss_text(outcome.actual), measure(inputs), "outcome"),
         Tile("Error", error_text(outcome.error), "forecast over outcome"),
         inside,
         Tile("Compute over the data", f"{format_number(outcome.compute / largest, 2)}×", size),
@@ -189,7 +191,7 @@ def _unit(declared: str, token: str) -> str:
     return "" if declared == "1" else declared.replace("nats/token", f"nats/{token}")
 
 
-def _bounded(values: Sequence[Estimate], bounds: tuple[Sequence[float] | np.ndarray, ...]) -> list[Estimate]:  # type: ignore[type-arg]
+def _bounded(values: Sequence[Estimate], bounds: tuple[Array, Array]) -> list[Estimate]:
     low, high = bounds
     return [Estimate(item.value, float(a), float(b)) for item, a, b in zip(values, low, high, strict=True)]
 

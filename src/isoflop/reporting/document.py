@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+import altair as alt
 import vl_convert
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
@@ -36,6 +37,9 @@ OWN_COMMANDS = (
     "",
     "isoflop init quickstart && isoflop run quickstart/study.toml   # or train a ladder of your own",
 )
+
+
+_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
 
 @dataclass(frozen=True)
@@ -67,11 +71,11 @@ def render(inputs: ReportInputs, calibration: Calibration) -> str:
 
 
 def script_json(value: Any) -> Markup:
-    """`value` as JSON that may stand inside a script element: no `<`, so nothing in it can end the element.
+    r"""`value` as JSON that may stand inside a script element: no `<`, so nothing in it can end the element.
 
     Example:
         >>> str(script_json({"run": "</script>"}))
-        '{"run":"\\\\u003c/script\\\\u003e"}'
+        '{"run":"\\u003c/script\\u003e"}'
     """
     text = records.canonical_json(value)
     for mark in "<>&":
@@ -125,23 +129,21 @@ def _pool(figures: Iterable[Figure]) -> tuple[dict[str, Rows], dict[str, Any]]:
 
     charts = {}
     for figure in figures:
-        spec = figure.chart.to_dict()
-        inside = spec.pop("datasets", {})
+        with alt.data_transformers.enable(consolidate_datasets=False):
+            spec = figure.chart.to_dict(validate=False)
         spec.pop("$schema", None)
         charts[figure.name] = {
-            "spec": _replace_data(
-                spec, lambda data: place(data["values"] if "values" in data else inside[data["name"]])
-            ),
+            "spec": _replace_data(spec, place),
             "tables": {table: place(rows) for table, rows in figure.data.items()},
         }
     return datasets, charts
 
 
-def _replace_data(part: Any, place: Callable[[dict[str, Any]], str]) -> Any:
+def _replace_data(part: Any, place: Callable[[Rows], str]) -> Any:
     """The specification with the rows of every layer put elsewhere and named."""
     if isinstance(part, dict):
         return {
-            key: {"name": place(value)} if key == "data" and isinstance(value, dict) else _replace_data(value, place)
+            key: {"name": place(value["values"])} if key == "data" else _replace_data(value, place)
             for key, value in part.items()
         }
     return [_replace_data(value, place) for value in part] if isinstance(part, list) else part
@@ -156,7 +158,11 @@ def _all_findings(inputs: ReportInputs, calibration: Calibration) -> tuple[Findi
             *inputs.fit.findings,
             *calibration.findings,
             # The back-test fits fewer runs of the same table: what it repeats is said once, about the whole.
-            *(finding for finding in verdict if finding.code not in told),
+            *(
+                replace(finding, message=f"In the back-test: {finding.message}")
+                for finding in verdict
+                if finding.code not in told
+            ),
         )
     )
 
@@ -216,4 +222,4 @@ def _packaged(name: str) -> str:
 @lru_cache(maxsize=1)
 def _library() -> str:
     """Vega, Vega-Lite and Vega-Embed as one script."""
-    return str(vl_convert.javascript_bundle()).replace("</script", "<\\/script")
+    return str(vl_convert.javascript_bundle(_GLOBALS)).replace("</script", "<\\/script")

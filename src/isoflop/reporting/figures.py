@@ -21,8 +21,12 @@ from isoflop.reporting.charts import (
 from isoflop.reporting.charts.parts import Chart
 from isoflop.reporting.charts.rows import Data
 from isoflop.reporting.inputs import HeldOut, ReportInputs
+from isoflop.reporting.words import measure
 
-ZOOM_HINT = "Hover to see a run. Click a name in the legend to keep it. Ctrl + wheel zooms, dragging moves, a double click resets."
+ZOOM_HINT = (
+    "Hover to see a run. Click a name in the legend to keep it. Ctrl + wheel zooms, dragging moves, a double click "
+    "resets."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +57,24 @@ def held_out_names(held_out: tuple[HeldOut, ...]) -> list[str]:
     return [item.name or label for item, label in zip(held_out, given, strict=True)]
 
 
+def output_label(inputs: ReportInputs) -> str:
+    """What the axis of the law's output is called."""
+    output, unit = inputs.fit.law.output, measure(inputs)
+    return f"{output} ({unit})" if unit else output
+
+
 def _headline_figures(inputs: ReportInputs, calibration: Calibration) -> Iterator[Figure]:
-    fit, unit = inputs.fit, inputs.facts.unit
+    fit, label = inputs.fit, output_label(inputs)
     named = list(zip(held_out_names(inputs.held_out), (item.outcome for item in inputs.held_out), strict=True))
     if named and forecast.can_draw(fit):
         data = forecast.data(fit, named, calibration)
         yield Figure(
             "forecast",
             "Forecast and outcome",
-            f"Dots are the runs that were fitted, lines the law at each size. The dashed line is the law at the size "
-            f"that was held out, the band its {fit.level:.0%} prediction interval, the bar the forecast. The diamond is "
-            "what came.",
-            forecast.chart(data, fit, unit),
+            "Dots are the runs that were fitted, lines the law at each size. The dashed line is the law at the size "
+            f"that was held out, the band its {fit.level:.0%} prediction interval, the bar the forecast. The diamond "
+            "is what came.",
+            forecast.chart(data, fit, label),
             data,
             wide=True,
         )
@@ -78,12 +88,12 @@ def _headline_figures(inputs: ReportInputs, calibration: Calibration) -> Iterato
         ][-_MOST_TESTS:]
     if len(tests) > 1:
         data = outcomes.data(tests)
-        told = "The first line is" if len(named) == 1 else f"The first {len(named)} lines are"
+        which = "The first line is" if len(named) == 1 else f"The first {len(named)} lines are"
+        told = f"{which} held out; the others are fitted runs, hidden for a back-test. " if named else ""
         yield Figure(
             "outcomes",
             "Test by test",
-            f"{told + ' held out; the others are fitted runs, hidden for a back-test. ' if named else ''}The bar is the "
-            f"{fit.level:.0%} interval, zero the forecast, the mark what came.",
+            f"{told}The bar is the {fit.level:.0%} interval, zero the forecast, the mark what came.",
             outcomes.chart(data),
             data,
             wide=True,
@@ -94,15 +104,16 @@ _MOST_TESTS = 24
 
 
 def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
-    fit, unit, level = inputs.fit, inputs.facts.unit, f"{inputs.fit.level:.0%}"
+    fit, label, level = inputs.fit, output_label(inputs), f"{inputs.fit.level:.0%}"
     if learning_curves.can_draw(inputs.runs):
         curves = learning_curves.data(fit, inputs.runs)
         yield Figure(
             "learning-curves",
             "Learning curves",
-            "Training loss against compute spent, each point a mean over the fifth of the steps before it; the dot at the end is the loss on held-out text. The dashed "
-            "line is the least loss the law expects from each budget: each curve should end on it or above.",
-            learning_curves.chart(curves, unit),
+            "Training loss against compute spent, each point a mean over the fifth of the steps before it; the dot at "
+            "the end is the loss on held-out text. The dashed line is the least loss the law expects from each budget: "
+            "each run should end on it or above.",
+            learning_curves.chart(curves, label),
             curves,
             wide=True,
         )
@@ -112,14 +123,14 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
             "loss-against-size",
             "Loss against model size",
             f"The law along each token budget with its {level} band; dots are runs.",
-            loss_against_size.chart(by_size, unit),
+            loss_against_size.chart(by_size, label),
             by_size,
         )
         yield Figure(
             "loss-against-data",
             "Loss against data",
             f"The law along each model size with its {level} band; dots are runs.",
-            loss_against_data.chart(by_data, fit, unit),
+            loss_against_data.chart(by_data, fit, label),
             by_data,
         )
         slices = isoflops.data(fit)
@@ -128,7 +139,7 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
             "IsoFLOP slices",
             "At a fixed compute, a larger model sees less data. The triangle marks the best size of each budget; dots "
             "are runs near that budget.",
-            isoflops.chart(slices, unit),
+            isoflops.chart(slices, label),
             slices,
         )
     elif loss_against_input.can_draw(fit):
@@ -137,7 +148,7 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
             "loss-against-input",
             f"Loss against {fit.law.inputs[0].meaning}",
             f"The law with its {level} band; dots are runs.",
-            loss_against_input.chart(single, fit, unit),
+            loss_against_input.chart(single, fit, label),
             single,
         )
     if residuals.can_draw(fit):

@@ -44,6 +44,10 @@ class Facts:
     seconds: float | None = None
 
 
+NO_FACTS = Facts()
+"""Nothing is known of where and how."""
+
+
 @dataclass(frozen=True)
 class ReportInputs:
     """All that a report shows.
@@ -59,6 +63,6 @@ class ReportInputs:
     held_out: tuple[HeldOut, ...] = ()
     verdict: Verdict | None = None
     calibration: Calibration | None = None
-    facts: Facts = Facts()
+    facts: Facts = NO_FACTS
     commands: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from isoflop import records
-from isoflop.errors import IsoflopError, MissingExtraError
+from isoflop.errors import IsoflopError, MissingExtraError, Refusal
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.fit import Fit
 from isoflop.forecasting.backtest import Verdict, backtest, compare
 from isoflop.forecasting.calibration import Calibration, calibrate
 from isoflop.laws.law import Law
-from isoflop.reporting.inputs import Facts, HeldOut, ReportInputs
+from isoflop.reporting.inputs import NO_FACTS, Facts, HeldOut, ReportInputs
 from isoflop.runs.table import RunTable
 
 _HIDE = 4.0
@@ -28,23 +30,34 @@ def write_report(path: str | os.PathLike[str], inputs: ReportInputs) -> Path:
     Raises:
         MissingExtraError: the chart library is not installed.
     """
-    try:
+    with _chart_library("the report"):
         from isoflop.reporting.document import render
-    except ModuleNotFoundError as error:
-        if error.name not in ("altair", "vl_convert"):
-            raise
-        raise MissingExtraError(str(error.name), "report", "the report") from None
-    calibration = inputs.calibration
-    if calibration is None:
-        calibration = _calibration(inputs.fit)
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
-    records.write_text(place, render(inputs, calibration))
+    records.write_text(place, render(inputs, inputs.calibration or _calibration(inputs.fit)))
     return place
 
 
+def save_picture(path: str | os.PathLike[str], inputs: ReportInputs, *, title: str = "", width: int = 760) -> Path:
+    """Save the picture of forecast and outcome as `.svg` or `.png`.
+
+    Raises:
+        Refusal: no run was held out, so there is no such picture.
+        MissingExtraError: the chart library is not installed.
+    """
+    with _chart_library("the picture"):
+        from isoflop.reporting.export import save_chart
+        from isoflop.reporting.figures import headline_figures
+    figures = headline_figures(inputs, inputs.calibration or _calibration(inputs.fit))
+    if not figures or figures[0].name != "forecast":
+        raise Refusal(
+            "There is no picture of forecast and outcome: no run was held out, or the law has several inputs."
+        )
+    return save_chart(figures[0].chart, path, width=width, title=title)
+
+
 def report_from_fit(
-    fit: Fit, *, title: str = "", facts: Facts = Facts(), commands: tuple[str, ...] = (), hide: float = _HIDE
+    fit: Fit, *, title: str = "", facts: Facts = NO_FACTS, commands: tuple[str, ...] = (), hide: float = _HIDE
 ) -> ReportInputs:
     """The inputs of a report on a fit alone, with a back-test on its own runs where they allow one.
 
@@ -70,7 +83,7 @@ def report_from_table(
     law: Law | str = "chinchilla",
     *,
     title: str = "",
-    facts: Facts = Facts(),
+    facts: Facts = NO_FACTS,
     commands: tuple[str, ...] = (),
     draws: int = 1000,
     seed: int = 0,
@@ -91,6 +104,17 @@ def report_from_table(
         held_out=tuple(HeldOut(outcome, name) for name, outcome in zip(names, outcomes, strict=True)),
         title=title or f"Scaling law of {len(fitted.runs)} runs, and {len(outcomes)} held out",
     )
+
+
+@contextmanager
+def _chart_library(purpose: str) -> Iterator[None]:
+    """Say how to install the chart library where an import inside fails for want of it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("altair", "vl_convert"):
+            raise
+        raise MissingExtraError(error.name, "report", purpose) from None
 
 
 def _calibration(fit: Fit) -> Calibration:

@@ -12,6 +12,7 @@ from isoflop.fitting.fit import Fit
 from isoflop.forecasting.backtest import Outcome, Verdict
 from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration
+from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_duration, format_flops, format_number
 from isoflop.reporting.inputs import Facts, HeldOut, ReportInputs
 from isoflop.reporting.numbers import bracketed, loss_text, percent
@@ -26,11 +27,11 @@ _PARAM_COUNTS = {
 
 def headline(inputs: ReportInputs) -> str:
     """The report in one sentence."""
-    unit, held_out = inputs.facts.unit, inputs.held_out
+    unit, held_out = measure(inputs), inputs.held_out
     if len(held_out) == 1:
         outcome = held_out[0].outcome
         return (
-            f"Forecast {bracketed(outcome.forecast)} nats per {unit}; the run came out at "
+            f"Forecast {bracketed(outcome.forecast)}{unit and ' ' + unit}; the run came out at "
             f"{loss_text(outcome.actual)}. The forecast was {off(outcome)}, and the outcome lies "
             f"{'inside' if outcome.covered else 'outside'} the {inputs.fit.level:.0%} interval."
         )
@@ -39,11 +40,16 @@ def headline(inputs: ReportInputs) -> str:
         errors = [abs(outcome.error) for outcome in outcomes]
         inside = sum(outcome.covered for outcome in outcomes)
         return (
-            f"{len(outcomes)} runs that were not fitted were forecast: median error {percent(float(np.median(errors)))}, "
-            f"worst {percent(max(errors))}; {inside} of {len(outcomes)} came out inside their {inputs.fit.level:.0%} "
-            "intervals."
+            f"{len(outcomes)} runs that were not fitted were forecast: median error "
+            f"{percent(float(np.median(errors)))}, worst {percent(max(errors))}; {inside} of {len(outcomes)} came out "
+            f"inside their {inputs.fit.level:.0%} intervals."
         )
     return f"{inputs.fit.law.output} = {formula_with_numbers(inputs.fit)}, fitted to {len(inputs.fit.runs)} runs."
+
+
+def measure(inputs: ReportInputs) -> str:
+    """The unit of what the law tells: nats per token for a loss, not known for anything else."""
+    return f"nats per {inputs.facts.unit}" if inputs.fit.law.output == "loss" else ""
 
 
 def reach_sentence(inputs: ReportInputs) -> str:
@@ -90,10 +96,10 @@ def certificate_sentences(fit: Fit) -> tuple[str, ...]:
             f"{known.agreeing} of {known.starts} starting points, spread over all plausible constants, ended in this "
             "same optimum."
         )
-    if fit.objective.name == "huber":
+    if fit.objective.name == "huber" and fit.objective.delta is not None:
         said.append(
-            f"Errors below {format_number(fit.objective.delta)} in log-loss ({known.quadratic} of {rows} runs) count by "
-            "their square, larger ones by their size, so that no single run decides."
+            f"Errors below {format_number(fit.objective.delta)} in log-loss ({known.quadratic} of {rows} runs) count "
+            "by their square, larger ones by their size, so that no single run decides."
         )
     if len(fit.ensemble):
         groups = int(fit.clusters.max()) + 1
@@ -122,10 +128,10 @@ def backtest_sentence(calibration: Calibration, verdict: Verdict | None) -> str:
         parts.append("Too few runs remain when the largest are hidden: the intervals are not tested inside the data.")
     else:
         parts.append(
-            f"Over several such cuts, before any widening, {calibration.coverage:.0%} of {calibration.tested} hidden outcomes fell in their "
-            f"{calibration.level:.0%} intervals, and {calibration.level:.0%} of the errors stayed below "
-            f"{percent(calibration.error_per_decade)} per decade of compute. No forecast here has an interval narrower "
-            "than those errors ask for."
+            f"With the largest runs hidden at several cuts, {calibration.coverage:.0%} of {calibration.tested} hidden "
+            f"outcomes fell in their {calibration.level:.0%} intervals before any widening, and "
+            f"{calibration.level:.0%} of the errors stayed below {percent(calibration.error_per_decade)} per decade of "
+            "compute. No forecast here has an interval narrower than those errors ask for."
         )
     return " ".join(parts)
 
@@ -169,8 +175,8 @@ def what_it_does_not_mean(inputs: ReportInputs) -> tuple[str, ...]:
     floor = fit.params.get("E")
     if floor is not None:
         said.append(
-            f"E = {format_number(floor.value, 4)} is where this formula ends for an infinite model on infinite data. No "
-            "run came near it; it is a property of the fit, not a measured entropy of the text."
+            f"E = {format_number(floor.value, 4)} is where this formula ends for an infinite model on infinite data. "
+            "No run came near it; it is a property of the fit, not a measured entropy of the text."
         )
     said.append(
         f"Loss is in nats per {facts.unit} (divide by 0.693 for bits), so it compares only with losses over the same "
@@ -189,7 +195,7 @@ def cost_sentence(facts: Facts) -> str:
     if facts.flops is not None:
         parts.append(format_flops(facts.flops))
     if facts.seconds is not None:
-        parts.append(f"{format_duration(facts.seconds)} of wall time")
+        parts.append(f"{format_duration(facts.seconds)} of training")
     return " in ".join(parts)
 
 
@@ -197,6 +203,7 @@ def off(outcome: Outcome) -> str:
     """The error of a forecast in words.
 
     Example:
+        >>> from isoflop.quantities import Estimate
         >>> off(Outcome(2, None, None, 1e9, 2.0, Estimate(2.01, 1.9, 2.1)))
         '0.50% too high'
     """
@@ -231,9 +238,9 @@ def _success(inputs: ReportInputs) -> str:
     worst = max(abs(item.outcome.error) for item in inputs.held_out)
     which = "the run" if len(inputs.held_out) == 1 else f"all {len(inputs.held_out)} runs"
     return (
-        f"From the smaller runs alone, the law told the loss of {which} it had not seen to within {percent(worst)}, at up "
-        f"to {format_number(farthest, 2)} times their largest compute. Forecasts about as far beyond, made the same way, "
-        "deserve about as much trust."
+        f"From the smaller runs alone, the law told the loss of {which} it had not seen to within {percent(worst)}, at "
+        f"up to {format_number(farthest, 2)} times their largest compute. Forecasts about as far beyond, made the same "
+        "way, deserve about as much trust."
     )
 
 
@@ -246,6 +253,6 @@ def _failure(held_out: Sequence[HeldOut], missed: Sequence[HeldOut], level: floa
     )
 
 
-def _range(values: Sequence[float] | np.ndarray) -> str:  # type: ignore[type-arg]
+def _range(values: Array) -> str:
     low, high = float(np.min(values)), float(np.max(values))
     return format_count(low) if low == high else f"{format_count(low)} to {format_count(high)}"

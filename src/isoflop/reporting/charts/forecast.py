@@ -55,10 +55,10 @@ def data(fit: Fit, held_out: Sequence[tuple[str, Outcome]], calibration: Calibra
     }
 
 
-def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
+def chart(tables: Data, fit: Fit, label: str) -> parts.Chart:
     """The picture of `data`."""
     groups, pick, x = size_groups(fit.runs), parts.highlight(), _x(fit)
-    y, shade = parts.loss_y(unit, padding=28), parts.size_colour(groups.labels)
+    y, shade = parts.loss_y(label, padding=28), parts.size_colour(groups.labels)
     held, blue = parts.source(tables["held_out"]), colour("forecast")
     hover = [
         alt.Tooltip(f"{field}:N", title=title)
@@ -95,7 +95,7 @@ def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
     return parts.finish(layers, pick, height=420)
 
 
-def _names(held: alt.Data, x: alt.X) -> list[alt.Chart]:
+def _names(held: alt.InlineData, x: alt.X) -> list[alt.Chart]:
     """Forecast and outcome in words at the ends of the bar, on a rim of paper where a line passes under them."""
     layers = []
     for text, at, shift, shade in (("forecast", "high", -10, "forecast"), ("outcome", "low", 12, "outcome")):
@@ -117,7 +117,7 @@ def _x(fit: Fit) -> alt.X:
     if has_frontier(fit.law) or fit.law.columns == ("compute",):
         return parts.compute_x()
     item = fit.law.inputs[0]
-    return parts.log_x(item.column, f"{item.meaning} ({item.unit})", "count")
+    return parts.log_x(item.column, parts.input_title(item), "count")
 
 
 def _fitted_lines(fit: Fit) -> list[tuple[str, dict[str, Array]]]:

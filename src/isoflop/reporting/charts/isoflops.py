@@ -66,12 +66,12 @@ def slice_budgets(compute: Array) -> Array:
     return np.array(sorted(chosen))
 
 
-def chart(tables: Data, unit: str) -> parts.Chart:
+def chart(tables: Data, label: str) -> parts.Chart:
     """The picture of `data`."""
     labels = list(dict.fromkeys(row["budget"] for row in tables["slices"]))
     pick = parts.highlight("budget")
     shade = parts.group_colour("budget", labels, "compute (FLOP)")
-    x, y = parts.log_x("params", "model size N (parameters)", "count"), parts.loss_y(unit)
+    x, y = parts.log_x("params", "model size N (parameters)", "count"), parts.loss_y(label)
     law, least = alt.Chart(parts.source(tables["slices"])), alt.Chart(parts.source(tables["minima"]))
     layers = [
         law.mark_area(clip=True).encode(

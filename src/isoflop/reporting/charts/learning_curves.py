@@ -47,12 +47,12 @@ def data(fit: Fit, runs: Sequence[Run]) -> Data:
     return {"curves": curves, "ends": ends, "frontier": _frontier_rows(fit, ends)}
 
 
-def chart(tables: Data, unit: str) -> parts.Chart:
+def chart(tables: Data, label: str) -> parts.Chart:
     """The picture of `data`, both axes logarithmic."""
     rows = tables["curves"]
     labels = list(dict.fromkeys(row["size"] for row in sorted(rows, key=lambda row: row["params"])))
     pick, shade = parts.highlight(), parts.size_colour(labels)
-    x, y = parts.compute_x(), parts.loss_y(unit, log=True)
+    x, y = parts.compute_x(), parts.loss_y(label, log=True)
     base = alt.Chart(parts.source(rows))
     hover = parts.tooltip("run", "model size", "tokens seen", "compute seen", "loss")
     layers = [
@@ -86,7 +86,7 @@ def _curve_rows(fit: Fit, run: Run, label: str) -> Rows:
     starts = np.minimum(np.ceil(_WINDOW * ends).astype(int), ends - 1)
     rows = []
     for start, end in zip(starts, ends, strict=True):
-        rows.append(_row(fit, run, label, float(np.mean(tokens[start:end])), float(np.mean(loss[start:end]))))
+        rows.append(_row(fit, run, label, float(tokens[end - 1]), float(np.mean(loss[start:end]))))
     return rows
 
 

@@ -29,8 +29,8 @@ def data(fit: Fit) -> Data:
     return {"law": lines, "runs": run_rows(fit)}
 
 
-def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
+def chart(tables: Data, fit: Fit, label: str) -> parts.Chart:
     """The picture of `data`."""
     labels = size_groups(fit.runs).labels
     cut = surface.Cut("tokens", "training data D (tokens)", "count", "size", "model size", labels)
-    return surface.draw(tables, cut, unit)
+    return surface.draw(tables, cut, label)

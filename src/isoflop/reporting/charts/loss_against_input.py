@@ -27,11 +27,11 @@ def data(fit: Fit) -> Data:
     return {"law": line_rows(columns, band(fit, columns)), "runs": rows}
 
 
-def chart(tables: Data, fit: Fit, unit: str) -> parts.Chart:
+def chart(tables: Data, fit: Fit, label: str) -> parts.Chart:
     """The picture of `data`."""
     item = fit.law.inputs[0]
-    x = parts.log_x(item.column, f"{item.meaning} ({item.unit})", "flop" if item.column == "compute" else "count")
-    y, law = parts.loss_y(unit), alt.Chart(parts.source(tables["law"]))
+    x = parts.log_x(item.column, parts.input_title(item), "flop" if item.column == "compute" else "count")
+    y, law = parts.loss_y(label), alt.Chart(parts.source(tables["law"]))
     shown = [name for name in parts.RUN_TOOLTIP if name in tables["runs"][0]]
     layers = [
         law.mark_area(color=colour("forecast"), opacity=0.2, clip=True).encode(x=x, y=alt.Y("low:Q"), y2="high:Q"),

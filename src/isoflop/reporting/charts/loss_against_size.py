@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop.fitting.fit import Fit
 from isoflop.laws.frontier import has_frontier
+from isoflop.laws.graph import Array
 from isoflop.quantities import format_count
 from isoflop.reporting.charts import parts, surface
 from isoflop.reporting.charts.rows import MOST_GROUPS, Data, Row, Rows, band, line_rows, logspace, run_rows
@@ -31,11 +33,11 @@ def data(fit: Fit) -> Data:
     return {"law": lines, "runs": [_with_budget(row, budgets) for row in run_rows(fit)]}
 
 
-def chart(tables: Data, unit: str) -> parts.Chart:
+def chart(tables: Data, label: str) -> parts.Chart:
     """The picture of `data`."""
     labels = list(dict.fromkeys(row["budget"] for row in tables["law"]))
     cut = surface.Cut("params", "model size N (parameters)", "count", "budget", "training tokens", labels)
-    return surface.draw(tables, cut, unit)
+    return surface.draw(tables, cut, label)
 
 
 def _budgets(runs: RunTable) -> list[float]:
@@ -47,7 +49,7 @@ def _budgets(runs: RunTable) -> list[float]:
     return [float(value) for value in logspace(tokens.min(), tokens.max(), 5)]
 
 
-def _nearest(tokens: np.ndarray, budgets: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _nearest(tokens: Array, budgets: Array) -> NDArray[np.int64]:
     return np.asarray(np.argmin(np.abs(np.log(tokens[:, None] / budgets[None, :])), axis=1))
 
 

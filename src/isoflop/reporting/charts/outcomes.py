@@ -46,8 +46,7 @@ def chart(tables: Data) -> parts.Chart:
         zero,
         marks.encode(x=alt.X("outcome:Q"), y=y, shape=shape, color=alt.value(colour("outcome")), tooltip=hover),
     ]
-    chart = alt.layer(*layers).properties(width="container", height=_ROW * len(rows) + 10)
-    return parts.configured(chart)
+    return parts.layered(layers, _ROW * len(rows) + 10)
 
 
 def _row(order: int, name: str, kind: str, outcome: Outcome) -> Row:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import altair as alt
 
+from isoflop.laws.law import Input
 from isoflop.reporting.charts.rows import Rows
 from isoflop.reporting.theme import THEME, chart_config, colour, ramp
 
@@ -24,9 +25,9 @@ _LABELS = {
 _TITLES = {"run": "run", "size": "size", "loss": "loss", "fitted": "law", "residual": "residual (%)"}
 
 
-def source(rows: Rows) -> alt.Data:
+def source(rows: Rows) -> alt.InlineData:
     """Rows as the data of a layer; equal rows are stored once in a chart and in a page."""
-    return alt.Data(values=rows)
+    return alt.InlineData(values=rows)
 
 
 Kind = Literal["count", "flop", "loss", "percent"]
@@ -59,11 +60,16 @@ def log_x(field: str, title: str, kind: Literal["count", "flop"]) -> alt.X:
     )
 
 
-def loss_y(unit: str, *, log: bool = False, padding: int = 12) -> alt.Y:
+def input_title(item: Input) -> str:
+    """What the axis of a law's input is called."""
+    return f"{item.meaning or item.name} ({item.unit})" if item.unit not in ("", "1") else item.meaning or item.name
+
+
+def loss_y(title: str, *, log: bool = False, padding: int = 12) -> alt.Y:
     """Loss along y, not from zero, with `padding` pixels above and below."""
     kind: Literal["log", "linear"] = "log" if log else "linear"
     scale = alt.Scale(type=kind, zero=False, nice=False, padding=padding)
-    return alt.Y("loss:Q", title=f"loss (nats per {unit})", axis=axis("loss"), scale=scale)
+    return alt.Y("loss:Q", title=title, axis=axis("loss"), scale=scale)
 
 
 def size_colour(labels: Sequence[str], title: str = "model size") -> alt.Color:
@@ -115,20 +121,26 @@ def finish(layers: Sequence[alt.Chart], *selections: Any, height: int = THEME.he
         translate="[pointerdown[event.pointerType == 'mouse'], window:pointerup] > window:pointermove!",
         zoom="wheel![event.ctrlKey || event.metaKey]",
     )  # fmt: skip
-    return configured(alt.layer(*layers).properties(width="container", height=height).add_params(*selections, zoom))
+    # Selections belong to one layer: one that has both axes, and the legend if there is one.
+    coloured = [index for index, layer in enumerate(layers) if isinstance(layer.encoding.color, alt.Color)]
+    holder = coloured[0] if coloured else 0
+    held = layers[holder].add_params(*selections, zoom)
+    return layered([held if index == holder else layer for index, layer in enumerate(layers)], height)
 
 
-def configured(chart: Chart) -> Chart:
-    """The chart in the common style."""
-    chart.config = alt.Config.from_dict(chart_config())
-    return chart
+def layered(layers: Sequence[alt.Chart], height: int) -> Chart:
+    """The layers as one chart in the common style, as wide as its place."""
+    return alt.LayerChart(
+        layer=list(layers), width="container", height=height, config=alt.Config.from_dict(chart_config())
+    )
 
 
 def points(rows: Rows, *, size: float = 70) -> alt.Chart:
     """Runs as filled points with a rim, so that overlapping ones stay apart."""
-    return alt.Chart(source(rows)).mark_point(
+    chart: alt.Chart = alt.Chart(source(rows)).mark_point(
         filled=True, size=size, stroke=colour("paper"), strokeWidth=1, clip=True, opacity=1
     )
+    return chart
 
 
 def reach_layers(rows: Rows, x: alt.X) -> list[alt.Chart]:

@@ -148,10 +148,13 @@ def flops(params: Array | float, tokens: Array | float) -> Array:
 def _quantities(fit: Fit) -> dict[str, Array]:
     runs = fit.runs
     known: dict[str, Array] = {}
+    for name in fit.law.columns:
+        if runs.has(name):
+            known[name] = np.asarray(runs[name], dtype=float)
     if runs.has("params"):
         known["params"] = np.asarray(runs["params"], dtype=float)
     if runs.has("tokens") or (runs.has("compute") and runs.has("params")):
         known["tokens"] = np.asarray(runs.tokens(), dtype=float)
-    if runs.has("compute") or len(known) == 2:
-        known["compute"] = np.asarray(compute_of(runs) if len(known) == 2 else runs.compute(), dtype=float)
+    if runs.has("compute") or {"params", "tokens"} <= set(known):
+        known["compute"] = np.asarray(compute_of(runs), dtype=float)
     return known

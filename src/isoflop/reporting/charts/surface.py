@@ -24,10 +24,10 @@ class Cut:
     labels: Sequence[str]
 
 
-def draw(tables: Data, cut: Cut, unit: str) -> parts.Chart:
+def draw(tables: Data, cut: Cut, label: str) -> parts.Chart:
     """Bands, lines and runs of `tables` (`law`, `runs`)."""
     pick = parts.highlight(cut.group)
-    x, y = parts.log_x(cut.field, cut.title, cut.kind), parts.loss_y(unit)
+    x, y = parts.log_x(cut.field, cut.title, cut.kind), parts.loss_y(label)
     shade = parts.group_colour(cut.group, cut.labels, cut.group_title)
     law = alt.Chart(parts.source(tables["law"]))
     layers = [
