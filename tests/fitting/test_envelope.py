@@ -121,6 +121,16 @@ def test_the_same_seed_gives_the_same_bytes_and_a_file_gives_back_the_fit(tmp_pa
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "three.json").read_bytes()
 
 
+def test_a_checkpoint_without_numbers_is_passed_over():
+    table = curves()
+    loss = table["loss"].copy()
+    loss[20] = np.nan
+    without = table.select(np.arange(len(table)) != 20)
+    found = fit_envelope(table.with_columns({"loss": loss}), draws=0)
+    assert [exclusion.row for exclusion in found.runs.excluded] == [table.row[20]]
+    assert found.theta.tolist() == fit_envelope(without, draws=0).theta.tolist()
+
+
 @pytest.mark.parametrize("options", [{"smoothing": -1}, {"values": 3}, {"draws": -1}])
 def test_impossible_settings_are_refused(options):
     with pytest.raises(UsageError, match=f"{next(iter(options))}="):

@@ -217,6 +217,22 @@ def test_the_last_checkpoint_of_each_run_is_used():
     assert fitted.theta == pytest.approx(fit_isoflops(table, draws=0).theta, rel=1e-12)
 
 
+@pytest.mark.parametrize("column", ["params", "compute", "tokens", "loss"])
+@pytest.mark.parametrize("value", [math.nan, 0.0, -1.0, math.inf])
+def test_a_cell_that_is_no_positive_number_is_named_with_its_row(column, value):
+    table = slices()
+    cells = table[column].copy()
+    cells[7] = value
+    with pytest.raises(InputError, match=f"row {table.row[7]}, column '"):
+        fit_isoflops(table.with_columns({column: cells}), draws=0)
+
+
+def test_a_budget_in_words_is_refused():
+    table = slices().with_columns({"budget": np.full(45, "large", dtype=object)})
+    with pytest.raises(InputError, match="'budget' holds text"):
+        fit_isoflops(table)
+
+
 @pytest.mark.parametrize(
     "options", [{"curve": "spline"}, {"draws": -1}, {"window": 1.0}, {"window": math.nan}, {"tolerance": 0.9}]
 )

@@ -69,6 +69,7 @@ def command(
     Examples:
       isoflop forecast fit.json --params 70B --tokens 1.4T
       isoflop forecast fit.json --compute 5.76e23
+      isoflop forecast published:hoffmann2022-approach3 --params 70B --tokens 1.4T
       isoflop forecast fit.json --table points.csv --json
     """
     delivery = Delivery(as_json, force, out)
@@ -97,7 +98,10 @@ def _load(path: Path) -> Fit | FrontierFit:
     from isoflop.fitting.fit import SCHEMA as FIT_SCHEMA
     from isoflop.fitting.fit import load_fit
     from isoflop.fitting.frontier_fit import is_frontier_record, load_frontier_fit
+    from isoflop.fitting.published_fit import PREFIX, fit_from
 
+    if str(path).startswith(PREFIX):
+        return fit_from(path)
     try:
         record = records.read_record(path, FIT_SCHEMA)
     except InputError as error:

@@ -55,6 +55,8 @@ class _Commands(click.Group):
             return None
         command = import_module(f"isoflop.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
+        # Docstrings are raw, as their linter wants; click's mark for "keep these lines" is the character itself.
+        command.help = (command.help or "").replace("\\b\n", "\b\n")
         return command
 
     def resolve_command(

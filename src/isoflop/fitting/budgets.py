@@ -74,15 +74,19 @@ def budgets_of(runs: RunTable, column: str = "auto", tolerance: float = 0.1) -> 
     stated = next((name for name in BUDGET_COLUMNS if runs.has(name)), None) if column == "auto" else column
     if stated in (None, "compute"):
         flop = np.asarray(runs.compute(), dtype=float)
+        _require_positive("compute", flop, runs)
         labels = _groups(flop, tolerance)
     else:
-        flop = np.asarray(runs.column(str(stated)))
-        if flop.dtype == object or not np.all(flop > 0.0):
-            raise InputError(f"column {stated!r} must hold the budget of every row in FLOP, as a positive number.")
+        flop = runs.column(str(stated))
+        if flop.dtype == object:
+            raise InputError(f"column {stated!r} holds text: the budget of every row in FLOP is needed, such as 6e18.")
+        _require_positive(str(stated), flop, runs)
         labels = np.unique(flop, return_inverse=True)[1]
     known = runs.has("tokens") or runs.has("compute")
     tokens = runs.tokens() if known else flop / (FLOP_PER_PARAMETER_AND_TOKEN * size)
     loss = np.asarray(runs.column("loss"), dtype=float)
+    for name, values in (("params", size), ("tokens", tokens), ("loss", loss)):
+        _require_positive(name, values, runs)
     groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     return tuple(_budget(_middle(flop[group]), group, flop, np.log(size), tokens, loss) for group in groups)
 
@@ -110,6 +114,15 @@ def distinct_sizes(log_size: Array) -> Index:
             anchor, label = log_size[position], label + 1
         labels[position] = label
     return labels
+
+
+def _require_positive(column: str, values: Array, runs: RunTable) -> None:
+    bad = np.flatnonzero(~(np.isfinite(values) & (values > 0.0)))
+    if len(bad):
+        raise InputError(
+            f"row {runs.row[bad[0]]}, column {column!r}: {values[bad[0]]:g} is not a positive number; leave the row "
+            "out with --where, or correct it."
+        )
 
 
 def _groups(compute: Array, tolerance: float) -> Index:

@@ -29,6 +29,7 @@ class FitStatus(Enum):
     NOT_STATIONARY = "not-stationary"
     FLAT = "flat"
     DEGENERATE = "degenerate"
+    PUBLISHED = "published"
 
     @property
     def sentence(self) -> str:
@@ -40,6 +41,7 @@ _SENTENCES = {
     FitStatus.CONVERGED: "The optimum is certified: the gradient vanishes and the Hessian is positive definite.",
     FitStatus.NOT_STATIONARY: "The solver stopped before the gradient vanished; this is not an optimum.",
     FitStatus.FLAT: "The objective is flat in some direction; the data do not determine every parameter.",
+    FitStatus.PUBLISHED: "Constants from the literature, as printed.",
     FitStatus.DEGENERATE: "A term no longer contributes or a parameter ran away; a simpler law fits as well.",
 }
 
@@ -78,8 +80,8 @@ def certify(
     """The best of the solutions as θ (k,), its status and the evidence.
 
     Of several solutions as good as the best the first is taken, or one beside it with a smaller gradient: where a law
-    is symmetric in its terms, the first is the one nearest the stated start. It is refined by plain Newton steps judged by the gradient: near the optimum the
-    objective has no digits left to compare, the gradient still has.
+    is symmetric in its terms, the first is the one nearest the stated start. It is refined by plain Newton steps judged
+    by the gradient: near the optimum the objective has no digits left to compare, the gradient still has.
     """
     limit = solutions.value.min() * (1.0 + _SAME) + 1e-26 * problem.surface.rows
     agreeing = np.flatnonzero(solutions.value <= limit)

@@ -49,8 +49,6 @@ def learning_curves(runs: RunTable, smoothing: int, values: int) -> Curves:
         InputError: a needed column is missing.
         Refusal: no run has enough rows to be a curve.
     """
-    if not runs.has("run"):
-        raise InputError("there is no column 'run', which says which rows are checkpoints of one run: add it.")
     tokens, flop = _progress(runs)
     size, loss = (np.asarray(runs.column(name), dtype=float) for name in ("params", "loss"))
     groups = _by_run(runs)
@@ -72,6 +70,14 @@ def learning_curves(runs: RunTable, smoothing: int, values: int) -> Curves:
         loss=np.stack([loss_there for _, loss_there in traced]),
         short=tuple(name for name in groups if name not in long),
     )
+
+
+def checkpoints(runs: RunTable) -> RunTable:
+    """The rows that are points of a curve; those before the first token, or without a loss, are excluded."""
+    tokens, flop = _progress(runs)
+    loss = np.asarray(runs.column("loss"), dtype=float)
+    good = np.isfinite(flop * tokens * loss) & (flop > 0.0) & (tokens > 0.0) & (loss > 0.0)
+    return runs if good.all() else runs.exclude(~good, "tokens, compute or loss is not a positive number")
 
 
 def smooth(position: Array, values: Array, window: int) -> Array:
@@ -97,6 +103,8 @@ def smooth(position: Array, values: Array, window: int) -> Array:
 
 def _progress(runs: RunTable) -> tuple[Array, Array]:
     """Tokens and compute of every row; a compute that stays equal within runs is their budget and is not used."""
+    if not runs.has("run"):
+        raise InputError("there is no column 'run', which says which rows are checkpoints of one run: add it.")
     size = np.asarray(runs.column("params"), dtype=float)
     if runs.has("tokens") and not _constant_within_runs(runs, "tokens"):
         tokens = np.asarray(runs["tokens"], dtype=float)
@@ -124,9 +132,8 @@ def _by_run(runs: RunTable) -> dict[str, Index]:
 
 def _trace(flop: Array, tokens: Array, loss: Array, smoothing: int, grid: Array) -> tuple[Array, Array]:
     """Tokens and loss of one run at the computes of `grid`, NaN outside its range."""
-    good = (flop > 0.0) & (tokens > 0.0) & (loss > 0.0)
-    flop, first = np.unique(flop[good], return_index=True)
-    tokens, loss = tokens[good][first], loss[good][first]
+    flop, first = np.unique(flop, return_index=True)
+    tokens, loss = tokens[first], loss[first]
     place, log_grid = np.log(flop), np.log(grid)
     # The ends of the grid are powers of ends of runs and may miss them in the last digit.
     outside = (grid < flop[0] * (1.0 - 1e-12)) | (grid > flop[-1] * (1.0 + 1e-12))

@@ -105,9 +105,7 @@ def _unsettled_draws(fitted: Fit, draws: int) -> Iterator[Finding]:
 
 def _few_draws(draws: int) -> Iterator[Finding]:
     if 0 < draws < 100:
-        yield Finding(
-            "few-draws", "note", f"Percentiles of {draws} draws are rough: use 1,000 to rely on."
-        )
+        yield Finding("few-draws", "note", f"Percentiles of {draws} draws are rough: use 1,000 to rely on.")
 
 
 def _few_clusters(fitted: Fit) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ import numpy as np
 from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight
 from isoflop.fitting.budgets import distinct_sizes
-from isoflop.fitting.curves import Curves, learning_curves
+from isoflop.fitting.curves import Curves, checkpoints, learning_curves
 from isoflop.fitting.estimation import table_of
 from isoflop.fitting.fit import Ensemble
 from isoflop.fitting.frontier_fit import NAMES, Evidence, FrontierFit, Minimum
@@ -106,7 +106,7 @@ def fit_envelope(
     """
     if smoothing < 0 or values < 10 or draws < 0:
         raise UsageError(f"smoothing={smoothing} and draws={draws} must be 0 or more, and values={values} at least 10.")
-    table = table_of(runs, where)
+    table = checkpoints(table_of(runs, where))
     curves = learning_curves(table, smoothing, values)
     found = _enough(envelope_of(curves, np.ones(len(curves.names), dtype=bool)))
     theta = _power_laws(found)

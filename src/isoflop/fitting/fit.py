@@ -138,7 +138,7 @@ class Fit:
 
 
 def _estimate(value: float, draws: Array, level: float) -> Estimate:
-    if not len(draws):
+    if len(draws) < 2:
         return Estimate(value)
     low, high = interval(draws, level)
     return Estimate(value, float(low), float(high))

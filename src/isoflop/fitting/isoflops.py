@@ -28,7 +28,7 @@ from isoflop.quantities import format_number
 from isoflop.runs.table import RunTable
 
 _FEWEST_MINIMA = 4  # through three, a law with three parameters passes exactly
-_WIDE, _OFF_CENTRE, _NARROW = 4.0, 2.0, 4.0  # factors of model size
+_WIDE, _OFF_CENTRE, _NARROW = 5.0, 2.0, 4.0  # factors of model size; a window of 4 about a first estimate is not wide
 _BIASED = 0.1  # relative error of N* on noise-free data
 
 
@@ -234,7 +234,7 @@ def _doubts(slices: Sequence[tuple[Budget, Slice | str]], runs: RunTable, resamp
         *_left_out(slices, runs),
         *_grid(usable),
         *_few_budgets(usable),
-        *_unsettled(int(np.isnan(resampled).sum()), len(resampled)),
+        *_unsettled(resampled),
         *_scatter(optima_of(usable), resampled),
     )
 
@@ -283,12 +283,13 @@ def _few_budgets(slices: Sequence[Slice]) -> list[Finding]:
     return [Finding("few-budgets", "warn", message)]
 
 
-def _unsettled(lost: int, draws: int) -> list[Finding]:
-    if not draws or lost <= 0.02 * draws:
+def _unsettled(resampled: Array) -> list[Finding]:
+    lost = int(np.isnan(resampled).sum())
+    if lost <= 0.02 * resampled.size:
         return []
     message = (
-        f"{lost} minima of resamples lay outside their slice and are left out: the intervals are too narrow; add "
-        "smaller and larger models."
+        f"{lost} of {resampled.size} minima of resamples lay outside their slice and are left out: the intervals are "
+        "too narrow; add smaller and larger models."
     )
     return [Finding("unsettled-draws", "warn", message)]
 

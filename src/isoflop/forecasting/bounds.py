@@ -20,7 +20,8 @@ def prediction_bounds(fit: Fit, columns: Mapping[str, Array], level: float) -> t
     rows = len(fit.residuals)
     # Residuals of a fit are smaller than the errors that made them; this restores their size on average.
     spread = np.sqrt(rows / max(rows - len(fit.theta), 1))
-    noise = generator.choice(fit.residuals, size=outcome.shape) * spread
+    # One residual for each draw, the same at every point: neighbouring points then have neighbouring bounds.
+    noise = generator.choice(fit.residuals, size=(len(outcome), 1)) * spread
     if fit.objective.on == "value":
         low, high = interval(outcome + noise, level)
         return np.minimum(low, value), np.maximum(high, value)

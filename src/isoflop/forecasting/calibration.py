@@ -16,9 +16,9 @@ import numpy as np
 
 from isoflop.errors import IsoflopError
 from isoflop.findings import Finding
+from isoflop.fitting.binding import inputs_of
 from isoflop.fitting.certificate import FitStatus
 from isoflop.fitting.estimation import fit as fit_law
-from isoflop.fitting.binding import inputs_of
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.bounds import compute_of, from_error_scale, on_error_scale, prediction_bounds
 from isoflop.laws.graph import Array, Mask
@@ -57,6 +57,8 @@ class Calibration:
 
 def calibrate(fit: Fit) -> Calibration:
     """Hide the largest runs of the fit in turn and measure how far its forecasts miss them."""
+    if not len(fit.runs):
+        return Calibration(None, None, 0, fit.level)
     trials = [_errors(refit, hidden, fit.level) for refit, hidden in origins(fit)]
     errors = np.concatenate([error for error, _ in trials]) if trials else np.empty(0)
     if len(errors) < 3:

@@ -21,6 +21,7 @@ from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.fit import Fit, predict
+from isoflop.fitting.published_fit import fit_from
 from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
 from isoflop.laws.frontier import frontier, has_frontier
@@ -39,7 +40,7 @@ class Point:
     tokens: float | None
     compute: float
     loss: Estimate
-    decades_beyond_data: float
+    decades_beyond_data: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of this point."""
@@ -91,13 +92,17 @@ class Forecast:
             what = f"{format_flops(point.compute)}"
             if point.params is not None and point.tokens is not None:
                 what = f"{format_count(point.params)} parameters on {format_count(point.tokens)} tokens, {what}"
-            lines.append(f"{what}: loss {point.loss}, {point.decades_beyond_data:+.2f} decades beyond the data")
-        lines.append(str(self.calibration))
-        return "\n".join(lines)
+            reach = (
+                ""
+                if point.decades_beyond_data is None
+                else f", {point.decades_beyond_data:+.2f} decades beyond the data"
+            )
+            lines.append(f"{what}: loss {point.loss}{reach}")
+        return "\n".join([*lines, str(self.calibration)])
 
 
 def forecast(
-    fit: Fit,
+    fit: Fit | str | Path,
     *,
     params: float | Sequence[float] | None = None,
     tokens: float | Sequence[float] | None = None,
@@ -110,7 +115,7 @@ def forecast(
     With compute alone, a law of model size and data is evaluated at its compute-optimal N and D (C = 6·N·D).
 
     Args:
-        fit: the fitted law.
+        fit: the fitted law, the path of a saved fit, or `published:NAME`.
         params: model size or sizes.
         tokens: training tokens, as many as `params`.
         compute: training FLOP, instead of the two.
@@ -129,6 +134,7 @@ def forecast(
         >>> forecast(fitted, params=1e6, tokens=1e8).points[0].decades_beyond_data > 1
         True
     """
+    fit = fit_from(fit)
     if not len(fit.ensemble):
         raise Refusal(f"The fit of {fit.law.name} has no draws, so no interval can be given: fit with --draws 1000.")
     level = fit.level if level is None else level
@@ -136,15 +142,16 @@ def forecast(
     calibration = calibrate(fit) if calibration is None else calibration
     value = predict(fit.law, fit.theta, columns)[0]
     flop = columns["compute"]
-    low, high = calibrated_bounds(fit, columns, flop, level, calibration)
-    beyond = np.log10(flop / compute_of(fit.runs).max())
+    known = len(fit.ensemble) > 1
+    bounds = calibrated_bounds(fit, columns, flop, level, calibration) if known else (None, None)
+    beyond = np.log10(flop / compute_of(fit.runs).max()) if len(fit.runs) else np.full(len(flop), np.nan)
     points = tuple(
         Point(
             params=_item(columns, "params", index),
             tokens=_item(columns, "tokens", index),
             compute=float(flop[index]),
-            loss=Estimate(float(value[index]), float(low[index]), float(high[index])),
-            decades_beyond_data=float(beyond[index]),
+            loss=Estimate(float(value[index]), *(None if side is None else float(side[index]) for side in bounds)),
+            decades_beyond_data=float(beyond[index]) if np.isfinite(beyond[index]) else None,
         )
         for index in range(len(flop))
     )

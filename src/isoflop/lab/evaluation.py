@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from isoflop.lab.model import Transformer
 
-WINDOWS_AT_ONCE = 64
+TOKENS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ def held_out_loss(
     """Loss of `model` on `windows` (count, context + 1); the standard error treats windows as independent."""
     device = model.embedding.weight.device
     per_window = []
-    for start in range(0, len(windows), WINDOWS_AT_ONCE):
-        batch = torch.from_numpy(windows[start : start + WINDOWS_AT_ONCE].astype(np.int64)).to(device)
+    count = max(1, TOKENS_AT_ONCE // (windows.shape[1] - 1))
+    for start in range(0, len(windows), count):
+        batch = torch.from_numpy(windows[start : start + count].astype(np.int64)).to(device)
         with casting():
             logits = model(batch[:, :-1])
         losses = functional.cross_entropy(logits.float().transpose(1, 2), batch[:, 1:], reduction="none")
