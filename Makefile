@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check format clean
+.PHONY: demo test check bench check-statistics format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -29,6 +29,18 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) -m "not slow"
+
+# Speed beside that of other tools; the peer package lives in an environment of its own. Needs ISOFLOP_DATA.
+bench: $(READY) .venv/peer/ready
+	$(BIN)/python -m benchmarks
+
+check-statistics: $(READY)
+	$(BIN)/python -m benchmarks.properties
+
+.venv/peer/ready: benchmarks/requirements.txt $(READY)
+	$(BIN)/python -m venv .venv/peer
+	.venv/peer/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
+	@touch $@
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,7 @@ from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")  # before NumPy is loaded
 
-from benchmarks.tasks import Row, all_rows  # noqa: E402
+from benchmarks.tasks import Row, all_rows
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "benchmarks.md"
 PEER = Path(__file__).parents[1] / ".venv" / "peer" / "bin" / "python"

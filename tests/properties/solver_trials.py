@@ -1,4 +1,4 @@
-"""Two trials of the solver on random studies: noise-free data give back the truth; a starved fit never claims success."""
+"""Two trials of the solver on random studies: noise-free data give back the truth; starved fits claim no success."""
 
 from __future__ import annotations
 

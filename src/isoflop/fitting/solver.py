@@ -205,7 +205,8 @@ class _Lanes:
         """One damped Newton step in every lane, kept where it does not raise the objective."""
         diagonal = np.arange(len(self.phi))
         damped = self.hessian.copy()
-        damped[diagonal, diagonal] += self.damping * (np.abs(self.hessian[diagonal, diagonal]) + 1e-12)
+        with np.errstate(over="ignore"):
+            damped[diagonal, diagonal] += self.damping * (np.abs(self.hessian[diagonal, diagonal]) + 1e-12)
         held = self._problem.held(self.phi, self.gradient)
         if held is not None:
             damped[held[:, None] | held[None, :]] = 0.0

@@ -64,10 +64,11 @@ def calibrate(fit: Fit) -> Calibration:
     if len(errors) < 3:
         finding = Finding("no-backtest", "note", "Too few runs to hide some: the interval is untested.")
         return Calibration(None, None, 0, fit.level, (finding,))
-    # The finite-sample quantile of conformal prediction: with m errors the ⌈(m+1)·level⌉-th smallest.
-    rank = min(int(np.ceil((len(errors) + 1) * fit.level)), len(errors))
+    # The plain quantile: these errors share runs and fits, so conformal prediction's rank for exchangeable errors,
+    # the largest of all up to nine of them, would promise nothing more.
+    quantile = float(np.quantile(errors, fit.level))
     covered = np.concatenate([inside for _, inside in trials])
-    return Calibration(float(np.sort(errors)[rank - 1]), float(np.mean(covered)), len(errors), fit.level)
+    return Calibration(quantile, float(np.mean(covered)), len(errors), fit.level)
 
 
 def calibrated_bounds(

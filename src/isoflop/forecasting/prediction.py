@@ -92,11 +92,8 @@ class Forecast:
             what = f"{format_flops(point.compute)}"
             if point.params is not None and point.tokens is not None:
                 what = f"{format_count(point.params)} parameters on {format_count(point.tokens)} tokens, {what}"
-            reach = (
-                ""
-                if point.decades_beyond_data is None
-                else f", {point.decades_beyond_data:+.2f} decades beyond the data"
-            )
+            beyond = point.decades_beyond_data
+            reach = "" if beyond is None else f", {beyond:+.2f} decades beyond the data"
             lines.append(f"{what}: loss {point.loss}{reach}")
         return "\n".join([*lines, str(self.calibration)])
 

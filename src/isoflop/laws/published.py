@@ -9,6 +9,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -103,8 +104,9 @@ def find_published(name: str) -> Published:
     for item in published():
         if item.name == name:
             return item
-    alike = [item.name for item in published() if item.name[:4] == name[:4]] or [item.name for item in published()]
-    raise UsageError(f"published constants {name!r} are unknown: there are {', '.join(alike)}.")
+    names = [item.name for item in published()]
+    alike = [item for item in names if item[:4] == name[:4]] or get_close_matches(name, names, 5, 0.0)
+    raise UsageError(f"published constants {name!r} are unknown: there are {', '.join(alike)} and others.")
 
 
 def published_for(law: Law) -> tuple[Published, ...]:
