@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench check-statistics format clean
+.PHONY: demo test check bench check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -41,6 +41,12 @@ check-statistics: $(READY)
 	$(BIN)/python -m venv .venv/peer
 	.venv/peer/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements.txt
 	@touch $@
+
+# The site under site/, from docs/; the reference pages that follow from the code are written anew first.
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[docs]' --no-build-isolation
+	$(BIN)/python docs/generate.py
+	$(BIN)/mkdocs build --quiet --strict
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from isoflop.lab.corpus import load_corpus
+
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "demo.md"
 TITLES = {
     "python-stdlib": "Python standard library source (the default)",
@@ -90,7 +92,6 @@ def run(text: str, seed: int, work: Path) -> Demo:
     columns = fit["rows"]["columns"]
     largest = max(n * d for n, d in zip(columns["params"], columns["tokens"], strict=True))
     results = [json.loads(path.read_text()) for path in place.glob("runs/*/result.json")]
-    corpora = [json.loads(path.read_text()) for path in place.glob("corpus/*/corpus.json")]
     return Demo(
         text=text,
         seed=seed,
@@ -99,8 +100,15 @@ def run(text: str, seed: int, work: Path) -> Demo:
         ratio=held_out["params"] * held_out["tokens"] / largest,
         seconds=sum(result["cpu_seconds"] for result in results),
         floor=fit["params"]["E"],
-        entropy=(corpora[0]["known_entropy"] or {}).get("value") if corpora else None,
+        entropy=known_floor(place, results[0]["spec"]["shape"]["context"]),
     )
+
+
+def known_floor(place: Path, context: int) -> float | None:
+    """Entropy of the source as a model with this context can know it at best; None for a text of unknown entropy."""
+    (folder,) = (path.parent for path in place.glob("corpus/*/corpus.json"))
+    known = load_corpus(folder).known
+    return known.floor(context) if known else None
 
 
 def prose(work: Path) -> Path:
@@ -162,7 +170,10 @@ def table(demos: Sequence[Demo]) -> list[str]:
     if known:
         inside = sum(demo.floor["low"] <= known <= demo.floor["high"] for demo in demos)
         sentence = f"{inside} of {len(demos)} intervals of E contain it."
-        lines += ["", f"The entropy of the source is {known:.4f} nats/token; {sentence}"]
+        lines += [
+            "",
+            f"The entropy of the source, seen through windows of this context, is {known:.4f} nats/token; {sentence}",
+        ]
     return lines
 
 

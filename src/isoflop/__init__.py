@@ -18,14 +18,21 @@ if TYPE_CHECKING:
     from isoflop.accounting.shape import Shape
     from isoflop.errors import EnvironmentFailure, InputError, IsoflopError, MissingExtraError, Refusal, UsageError
     from isoflop.findings import Finding
+    from isoflop.fitting.envelope import fit_envelope
     from isoflop.fitting.estimation import fit
     from isoflop.fitting.fit import Ensemble, Fit, load_fit
+    from isoflop.fitting.frontier_fit import load_frontier_fit
+    from isoflop.fitting.isoflops import fit_isoflops
+    from isoflop.fitting.verification import verify
+    from isoflop.fitting.wald import standard_errors
     from isoflop.forecasting.backtest import Verdict, backtest
     from isoflop.forecasting.prediction import Forecast, forecast
     from isoflop.laws.catalogue import LAWS
     from isoflop.laws.catalogue import find as find_law
+    from isoflop.laws.formula import law
     from isoflop.laws.frontier import frontier
     from isoflop.laws.law import Law, Parameter
+    from isoflop.laws.published import find_published
     from isoflop.quantities import Estimate
     from isoflop.readers.examples import example_runs
     from isoflop.readers.read import explain_runs, read_runs
@@ -61,18 +68,24 @@ __all__ = [
     "example_runs",
     "explain_runs",
     "find_law",
+    "find_published",
     "fit",
+    "fit_envelope",
+    "fit_isoflops",
     "forecast",
     "frontier",
+    "law",
     "load_fit",
+    "load_frontier_fit",
     "read_runs",
     "report_from_fit",
+    "standard_errors",
+    "verify",
     "write_report",
 ]
 
 # public name → (module, name in it)
 _HOMES = {
-    "LAWS": ("isoflop.laws.catalogue", "LAWS"),
     "Ensemble": ("isoflop.fitting.fit", "Ensemble"),
     "EnvironmentFailure": ("isoflop.errors", "EnvironmentFailure"),
     "Estimate": ("isoflop.quantities", "Estimate"),
@@ -81,6 +94,7 @@ _HOMES = {
     "Forecast": ("isoflop.forecasting.prediction", "Forecast"),
     "InputError": ("isoflop.errors", "InputError"),
     "IsoflopError": ("isoflop.errors", "IsoflopError"),
+    "LAWS": ("isoflop.laws.catalogue", "LAWS"),
     "Law": ("isoflop.laws.law", "Law"),
     "MissingExtraError": ("isoflop.errors", "MissingExtraError"),
     "Parameter": ("isoflop.laws.law", "Parameter"),
@@ -96,12 +110,19 @@ _HOMES = {
     "example_runs": ("isoflop.readers.examples", "example_runs"),
     "explain_runs": ("isoflop.readers.read", "explain_runs"),
     "find_law": ("isoflop.laws.catalogue", "find"),
+    "find_published": ("isoflop.laws.published", "find_published"),
     "fit": ("isoflop.fitting.estimation", "fit"),
+    "fit_envelope": ("isoflop.fitting.envelope", "fit_envelope"),
+    "fit_isoflops": ("isoflop.fitting.isoflops", "fit_isoflops"),
     "forecast": ("isoflop.forecasting.prediction", "forecast"),
     "frontier": ("isoflop.laws.frontier", "frontier"),
+    "law": ("isoflop.laws.formula", "law"),
     "load_fit": ("isoflop.fitting.fit", "load_fit"),
+    "load_frontier_fit": ("isoflop.fitting.frontier_fit", "load_frontier_fit"),
     "read_runs": ("isoflop.readers.read", "read_runs"),
     "report_from_fit": ("isoflop.reporting.report", "report_from_fit"),
+    "standard_errors": ("isoflop.fitting.wald", "standard_errors"),
+    "verify": ("isoflop.fitting.verification", "verify"),
     "write_report": ("isoflop.reporting.report", "write_report"),
 }
 

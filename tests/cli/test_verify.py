@@ -24,7 +24,7 @@ def test_a_changed_number_ends_with_1_and_is_named(isoflop: Command, saved_fit: 
     place.write_text(json.dumps(record))
     ended = isoflop("verify", place)
     assert ended.code == 1
-    assert "NO" in ended.stdout and "params.alpha.value is claimed to be" in ended.stdout.replace("\n", " ")
+    assert "NO" in ended.stdout and "params.alpha.value is claimed to be" in " ".join(ended.stdout.split())
     told = isoflop("verify", place, "--json")
     assert told.code == 1
     wrong = [claim["name"] for claim in told.record["claims"] if not claim["agrees"]]

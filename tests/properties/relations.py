@@ -17,7 +17,7 @@ from isoflop.fitting.certificate import FitStatus
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import Fit, interval, predict
 from isoflop.laws.catalogue import find
-from isoflop.laws.graph import Array
+from isoflop.laws.graph import Array, Index
 from isoflop.runs.table import RunTable
 
 TOLERANCE = 1e-9
@@ -35,7 +35,7 @@ class Study:
     truth: Array
     columns: Columns
     factor: float
-    order: Array
+    order: Index
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,11 @@ SCHEMA = "isoflop.fit/1"
 @click.command("fit")
 @options.sources()
 @options.fitting
+@click.option("--x", metavar="COL", multiple=True, help="Column an input of the law is read from; repeat in order.")
+@click.option("--y", metavar="COL", help="Column the law predicts, if not the loss.")
 @click.option(
     "--starts",
-    type=click.Choice(["default", "hoffmann4500"]),
+    type=click.Choice(["default", "projected", "hoffmann4500"]),
     default="default",
     show_default=True,
     help="Where the solver starts; hoffmann4500 is the grid of the Chinchilla paper.",
@@ -42,6 +44,8 @@ def command(
     objective: str,
     draws: int,
     cluster: str,
+    x: tuple[str, ...],
+    y: str | None,
     starts: str,
     where: str | None,
     param_count: str | None,
@@ -60,6 +64,8 @@ def command(
     Examples:
       isoflop fit runs.csv --out fit.json
       isoflop fit runs.csv --law kaplan-n --where "tokens > 1e9"
+      isoflop fit runs.csv --law "E + A/N^a + B/D^b + G/(N^g*D^d)"
+      isoflop fit vision.csv --law power-floor --x samples_seen --y error
       isoflop fit ladder/ --objective lad --level 0.95 --json
     """
     from isoflop.fitting.estimation import fit
@@ -69,12 +75,14 @@ def command(
     with refusals_recorded(SCHEMA, delivery):
         fitted = fit(
             law,
-            read_runs(sources, param_count=param_count, where=where),
+            read_runs(sources, param_count=param_count, where=where, y=y or "loss"),
             objective=objective,
             draws=draws,
             level=level,
             cluster=cluster,
             starts=starts,
+            x=x,
+            y=y,
             seed=seed,
         )
         return deliver(fitted, delivery, lambda: _page(fitted, out), brief=fitted.to_dict(full=False))
@@ -94,6 +102,10 @@ def _larger_run(fitted: Fit) -> str:
 
     largest = inputs_of(fitted.law, fitted.runs)
     return " ".join(
-        f"--{item.column} {format_count(2 * float(largest[item.name].max())).replace(' ', '')}"
+        _asking(item.column, format_count(2 * float(largest[item.name].max())).replace(" ", ""))
         for item in fitted.law.inputs
     )
+
+
+def _asking(column: str, value: str) -> str:
+    return f"--{column} {value}" if column in ("params", "tokens", "compute") else f"--at {column}={value}"

@@ -14,6 +14,7 @@ from isoflop import records
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
 from isoflop.errors import InputError, UsageError
+from isoflop.quantities import parse_quantity
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,6 +46,7 @@ SCHEMA = "isoflop.forecast/1"
     multiple=True,
     help="FLOP such as 6e23 instead, spent in the optimal way.",
 )
+@click.option("--at", metavar="COL=VALUE", multiple=True, help="Value of another input column of the law; repeatable.")
 @click.option("--table", type=click.Path(), help="A table of points with columns params and tokens, or compute.")
 @options.level(None)
 @options.out(None, "the forecast")
@@ -54,6 +56,7 @@ def command(
     params: tuple[float, ...],
     tokens: tuple[float, ...],
     compute: tuple[float, ...],
+    at: tuple[str, ...],
     table: str | None,
     level: float | None,
     out: Path | None,
@@ -75,7 +78,7 @@ def command(
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = _load(fit_path)
-        points, told = _points(fitted, params, tokens, compute, table)
+        points, told = _points(fitted, params, tokens, compute, _others(at), table)
         result = _forecast(fitted, points, level)
         if told is not None:
             result = replace(result, findings=(*result.findings, *told.findings))
@@ -117,13 +120,14 @@ def _points(
     params: tuple[float, ...],
     tokens: tuple[float, ...],
     compute: tuple[float, ...],
+    at: dict[str, list[float]],
     table: str | None,
 ) -> tuple[dict[str, Any], RunTable | None]:
     """The points to forecast, by column, and the table they come from if they do."""
     given = {"params": params, "tokens": tokens, "compute": compute}
     if table is None:
-        return {name: values for name, values in given.items() if values}, None
-    if any(given.values()):
+        return {**{name: values for name, values in given.items() if values}, **({"at": at} if at else {})}, None
+    if at or any(given.values()):
         raise UsageError("--table and --params, --tokens, --compute both say what to forecast: give one of them.")
     from isoflop.fitting.fit import Fit
     from isoflop.readers.read import read_runs
@@ -131,7 +135,20 @@ def _points(
     columns = fitted.law.columns if isinstance(fitted, Fit) else ("compute",)
     told = read_runs(table, y=columns[0])
     wanted = columns if all(told.has(name) for name in columns) else ("compute",)
-    return {name: told.column(name) for name in wanted}, told
+    points: dict[str, Any] = {name: told.column(name) for name in wanted if name in given}
+    others = {name: told.column(name) for name in wanted if name not in given}
+    return {**points, **({"at": others} if others else {})}, told
+
+
+def _others(at: tuple[str, ...]) -> dict[str, list[float]]:
+    """`--at COL=VALUE` by column."""
+    values: dict[str, list[float]] = {}
+    for text in at:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"--at {text!r} must be COLUMN=VALUE, such as samples_seen=13B.")
+        values.setdefault(name.strip(), []).append(parse_quantity(value, "count", f"--at {name}", signed=True))
+    return values
 
 
 def _page(result: Forecast) -> Iterator[RenderableType]:

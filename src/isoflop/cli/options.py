@@ -92,7 +92,13 @@ def reading(function: Command) -> Command:
 
 def law() -> Callable[[Command], Command]:
     """`--law`: what is fitted."""
-    return click.option("--law", metavar="NAME", default="chinchilla", show_default=True, help="One of `isoflop laws`.")
+    return click.option(
+        "--law",
+        metavar="NAME|FORMULA",
+        default="chinchilla",
+        show_default=True,
+        help="One of `isoflop laws`, or a formula: names that are columns (or N, D, C) are inputs.",
+    )
 
 
 def draws() -> Callable[[Command], Command]:

@@ -74,7 +74,7 @@ def fit(
         'converged'
     """
     objective = parse_objective(objective) if isinstance(objective, str) else objective
-    runs = table_of(runs, where)
+    runs = table_of(runs, where, y or "loss")
     law = choose_law(law, runs, objective, x, y)
     if draws < 0:
         raise UsageError(f"draws={draws} must be 0 or more.")
@@ -122,9 +122,9 @@ def choose_law(law: Law | str, runs: RunTable, objective: Objective, x: Sequence
     return replace(law, inputs=inputs, output=y or law.output)
 
 
-def table_of(runs: RunTable | Any, where: str | None = None) -> RunTable:
+def table_of(runs: RunTable | Any, where: str | None = None, y: str = "loss") -> RunTable:
     """`runs` as a table: one that is a table is taken as it is, anything else is read and checked."""
-    return runs if isinstance(runs, RunTable) and where is None else read_runs(runs, where=where)
+    return runs if isinstance(runs, RunTable) and where is None else read_runs(runs, where=where, y=y)
 
 
 def _starting_points(law: Law, runs: RunTable, problem: Problem, objective: Objective, starts: str, seed: int) -> Array:

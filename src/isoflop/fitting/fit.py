@@ -148,9 +148,9 @@ def interval(draws: Array, level: float) -> tuple[Array, Array]:
     """Lower and upper percentile bounds of draws along their first axis, at `level`.
 
     Example:
-        >>> low, high = interval(np.arange(101.0), 0.9)
+        >>> low, high = interval(np.arange(101.0), 0.5)
         >>> float(low), float(high)
-        (5.0, 95.0)
+        (25.0, 75.0)
     """
     if not 0.0 < level < 1.0:
         raise UsageError(f"level={level!r} must be between 0 and 1, for example 0.9.")
@@ -169,7 +169,7 @@ def predict(law: Law, theta: Array, columns: Mapping[str, Array]) -> Array:
         >>> theta = np.array([[1.8172, 477.8, 2143.0, 0.3473, 0.3672]])
         >>> point = {"params": np.array([70e9]), "tokens": np.array([1.4e12])}
         >>> round(float(predict(find("chinchilla"), theta, point)[0, 0]), 3)
-        1.974
+        1.973
     """
     data = {item.name: np.asarray(columns[item.column], dtype=float) for item in law.inputs}
     surface = GeneralSurface(law, data, log_output=False)

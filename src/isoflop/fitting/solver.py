@@ -10,7 +10,7 @@ Every problem of a batch minimises Σ_i w_i ρ(z_i(φ) - y_i). Two phases, each 
    term stalls the almost-absolute loss, whose ψ does not vanish at the optimum.
 
 The batch advances through a pool of lanes that are refilled as problems finish, so that a few slow problems do not
-hold up the rest and the working arrays (lanes x rows) stay in the processor's cache.
+hold up the rest and the working arrays (lanes x rows) stay small.
 
 Legend of shapes: m lanes, k parameters, n rows. Reference: huber1964
 """
@@ -26,7 +26,7 @@ from isoflop.fitting.objective import Objective
 from isoflop.laws.graph import Array, Index, Mask
 from isoflop.laws.surface import Surface
 
-_CELLS = 144 * 240  # lanes x rows of one working array: fewer cost calls, more spill the caches (2026-11)
+_CELLS = 144 * 240  # lanes x rows of one working array: fewer cost more calls, more leave the cache (2026-11)
 _RELAXED = 0.6  # of the curvature that reweighting gives: longer steps, half as many (2026-11)
 _LONGEST_STEP = 5.0  # in solver coordinates: a factor of 150 for a coefficient
 _AT_REST = 1e-13  # relative gradient of a solution that more steps would not improve

@@ -40,8 +40,13 @@ def from_error_scale(fit: Fit, values: Array) -> Array:
     return np.exp(values) if fit.objective.on == "log-loss" else values
 
 
+def has_compute(runs: RunTable) -> bool:
+    """Whether the compute of the runs is known, so that they can be ordered by it."""
+    return len(runs) > 0 and (runs.has("compute") or (runs.has("params") and runs.has("tokens")))
+
+
 def compute_of(runs: RunTable) -> Array:
     """Compute (n,) by which runs are ordered and distances measured: 6·N·D, else the compute column."""
-    if runs.has("params"):
+    if runs.has("params") and (runs.has("tokens") or runs.has("compute")):
         return np.asarray(FLOP_PER_PARAMETER_AND_TOKEN * runs["params"] * runs.tokens())
     return runs.compute()

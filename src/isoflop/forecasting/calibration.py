@@ -20,7 +20,7 @@ from isoflop.fitting.binding import inputs_of
 from isoflop.fitting.certificate import FitStatus
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.fit import Fit, predict
-from isoflop.forecasting.bounds import compute_of, from_error_scale, on_error_scale, prediction_bounds
+from isoflop.forecasting.bounds import compute_of, from_error_scale, has_compute, on_error_scale, prediction_bounds
 from isoflop.laws.graph import Array, Mask
 from isoflop.runs.table import RunTable
 
@@ -47,7 +47,7 @@ class Calibration:
     def __str__(self) -> str:
         """One sentence."""
         if self.coverage is None or self.error_per_decade is None:
-            return "No back-test: too few runs remain when the largest are hidden."
+            return "No back-test: too few runs remain when the largest are hidden, or their compute is not known."
         return (
             f"Back-test inside the data: {self.coverage:.0%} of {self.tested} hidden outcomes fell in their "
             f"{self.level:.0%} intervals; errors of up to {self.error_per_decade:.1%} per decade of compute widen "
@@ -57,7 +57,7 @@ class Calibration:
 
 def calibrate(fit: Fit) -> Calibration:
     """Hide the largest runs of the fit in turn and measure how far its forecasts miss them."""
-    if not len(fit.runs):
+    if not has_compute(fit.runs):
         return Calibration(None, None, 0, fit.level)
     trials = [_errors(refit, hidden, fit.level) for refit, hidden in origins(fit)]
     errors = np.concatenate([error for error, _ in trials]) if trials else np.empty(0)

@@ -10,7 +10,7 @@ A confidence interval of the curve is not a prediction interval. Three things ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,25 +22,31 @@ from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.fit import Fit, predict
 from isoflop.fitting.published_fit import fit_from
-from isoflop.forecasting.bounds import compute_of
+from isoflop.forecasting.bounds import compute_of, has_compute
 from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
 
 SCHEMA = "isoflop.forecast/1"
+_COUNTED = ("params", "tokens", "compute")
 _FAR, _TOO_FAR = 1.0, 2.5  # decades of compute beyond the data: warn, refuse
 
 
 @dataclass(frozen=True)
 class Point:
-    """A run to forecast and its forecast loss; `decades_beyond_data` is log10 of its 6ND over the largest fitted."""
+    """A run to forecast and its forecast loss (or whatever the law predicts).
+
+    `decades_beyond_data` is log10 of its 6ND over the largest fitted; `at` holds inputs other than params, tokens and
+    compute.
+    """
 
     params: float | None
     tokens: float | None
     compute: float
     loss: Estimate
     decades_beyond_data: float | None
+    at: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of this point."""
@@ -50,6 +56,7 @@ class Point:
             "compute": self.compute,
             "loss": self.loss.to_dict(),
             "decades_beyond_data": self.decades_beyond_data,
+            **({"at": dict(self.at)} if self.at else {}),
         }
 
 
@@ -92,6 +99,8 @@ class Forecast:
             what = f"{format_flops(point.compute)}"
             if point.params is not None and point.tokens is not None:
                 what = f"{format_count(point.params)} parameters on {format_count(point.tokens)} tokens, {what}"
+            elif point.at:
+                what = ", ".join(f"{name} {format_number(value)}" for name, value in point.at.items())
             beyond = point.decades_beyond_data
             reach = "" if beyond is None else f", {beyond:+.2f} decades beyond the data"
             lines.append(f"{what}: loss {point.loss}{reach}")
@@ -104,6 +113,7 @@ def forecast(
     params: float | Sequence[float] | None = None,
     tokens: float | Sequence[float] | None = None,
     compute: float | Sequence[float] | None = None,
+    at: Mapping[str, float | Sequence[float]] | None = None,
     level: float | None = None,
     calibration: Calibration | None = None,
 ) -> Forecast:
@@ -116,6 +126,7 @@ def forecast(
         params: model size or sizes.
         tokens: training tokens, as many as `params`.
         compute: training FLOP, instead of the two.
+        at: values of other input columns of the law, by name.
         level: nominal coverage; that of the fit unless given.
         calibration: what a back-test showed; measured on the fit's own runs unless given.
 
@@ -135,13 +146,13 @@ def forecast(
     if not len(fit.ensemble):
         raise Refusal(f"The fit of {fit.law.name} has no draws, so no interval can be given: fit with --draws 1000.")
     level = fit.level if level is None else level
-    columns = _columns(fit, params, tokens, compute)
+    columns = _columns(fit, {"params": params, "tokens": tokens, "compute": compute, **(at or {})})
     calibration = calibrate(fit) if calibration is None else calibration
     value = predict(fit.law, fit.theta, columns)[0]
     flop = columns["compute"]
     known = len(fit.ensemble) > 1
     bounds = calibrated_bounds(fit, columns, flop, level, calibration) if known else (None, None)
-    beyond = np.log10(flop / compute_of(fit.runs).max()) if len(fit.runs) else np.full(len(flop), np.nan)
+    beyond = np.log10(flop / compute_of(fit.runs).max()) if has_compute(fit.runs) else np.full(len(flop), np.nan)
     points = tuple(
         Point(
             params=_item(columns, "params", index),
@@ -149,6 +160,7 @@ def forecast(
             compute=float(flop[index]),
             loss=Estimate(float(value[index]), *(None if side is None else float(side[index]) for side in bounds)),
             decades_beyond_data=float(beyond[index]) if np.isfinite(beyond[index]) else None,
+            at={name: float(columns[name][index]) for name in fit.law.columns if name not in _COUNTED},
         )
         for index in range(len(flop))
     )
@@ -156,18 +168,10 @@ def forecast(
     return Forecast(fit.law.name, points, level, calibration, findings)
 
 
-def _columns(
-    fit: Fit,
-    params: float | Sequence[float] | None,
-    tokens: float | Sequence[float] | None,
-    compute: float | Sequence[float] | None,
-) -> dict[str, Array]:
-    given = {
-        name: _positive(name, value)
-        for name, value in (("params", params), ("tokens", tokens), ("compute", compute))
-        if value is not None
-    }
-    if set(given) == {"params", "tokens"} and given["params"].shape == given["tokens"].shape:
+def _columns(fit: Fit, values: Mapping[str, float | Sequence[float] | None]) -> dict[str, Array]:
+    given = {name: _numbers(name, value) for name, value in values.items() if value is not None}
+    counted = {name for name in given if name in _COUNTED}
+    if counted == {"params", "tokens"} and given["params"].shape == given["tokens"].shape:
         given["compute"] = FLOP_PER_PARAMETER_AND_TOKEN * given["params"] * given["tokens"]
     elif set(given) == {"compute"} and has_frontier(fit.law):
         best = frontier(fit.law, fit.theta, given["compute"])
@@ -176,15 +180,15 @@ def _columns(
     if missing or not given or len({len(values) for values in given.values()}) != 1:
         raise UsageError(
             f"forecast: law {fit.law.name} needs {' and '.join(fit.law.columns)}; give --params and --tokens in equal "
-            "number, or --compute."
+            "number, or --compute; other columns as --at COLUMN=VALUE."
         )
     given.setdefault("compute", np.full(len(next(iter(given.values()))), np.nan))
     return given
 
 
-def _positive(name: str, value: float | Sequence[float]) -> Array:
+def _numbers(name: str, value: float | Sequence[float]) -> Array:
     values = np.atleast_1d(np.asarray(value, dtype=float))
-    if not np.all(np.isfinite(values) & (values > 0.0)):
+    if not np.all(np.isfinite(values) & ((values > 0.0) | (name not in _COUNTED))):
         raise UsageError(f"forecast: {name}={value!r} must be a positive number, such as 70e9.")
     return values
 
