@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench check-statistics docs format clean
+.PHONY: demo test check bench published check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -33,6 +33,10 @@ check: $(READY)
 # Speed beside that of other tools; the peer package lives in an environment of its own. Needs ISOFLOP_DATA.
 bench: $(READY) .venv/peer/ready
 	$(BIN)/python -m benchmarks
+
+# Published numbers beside those derived here from the same data. Needs ISOFLOP_DATA.
+published: $(READY)
+	$(BIN)/python -m benchmarks.published_fits
 
 check-statistics: $(READY)
 	$(BIN)/python -m benchmarks.properties

@@ -12,9 +12,9 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is loaded
 
-from tests.published.cases import SECTIONS  # noqa: E402
-from tests.published.published_case import Published  # noqa: E402
-from tests.published.test_frontiers import TABLE as FRONTIERS  # noqa: E402
+from tests.published.cases import SECTIONS
+from tests.published.published_case import Published
+from tests.published.test_frontiers import TABLE as FRONTIERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "reference" / "published.md"
 INTRODUCTION = """# Published fits, derived again
@@ -29,9 +29,12 @@ the solver cannot go unnoticed.
 HEAD = "\n## {title}\n\n| published | printed | here | gap | |\n|---|---|---|---|---|\n"
 
 
-def frontier_case(case: object) -> Published:
-    """A row of the frontiers, whose printed number is no text: its tolerance decides."""
-    return Published(case.name, repr(float(case.printed)), case.ours, case.tolerance, case.cause)  # type: ignore[attr-defined]
+class Frontier(Published):
+    """A row of the frontiers: its printed number is no text, so it counts as equal to four decimals only."""
+
+    @property
+    def rounding(self) -> float:
+        return 5e-5
 
 
 def main() -> None:
@@ -39,7 +42,12 @@ def main() -> None:
     if not place:
         sys.exit("Say where the public run data are: make published ISOFLOP_DATA=DIRECTORY")
     data = Path(place)
-    sections = {**SECTIONS, "Frontiers": [frontier_case(case) for case in FRONTIERS]}
+    sections = {
+        **SECTIONS,
+        "Frontiers": [
+            Frontier(case.name, repr(float(case.printed)), case.ours, case.tolerance, case.cause) for case in FRONTIERS
+        ],
+    }
     equal, explained, missed, text = 0, 0, 0, ""
     for title, cases in sections.items():
         print(title, file=sys.stderr, flush=True)

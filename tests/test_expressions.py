@@ -108,6 +108,30 @@ HOSTILE = [
 ]
 
 
+CALLS = (
+    "__build_class__ __import__ aiter all anext any ascii bin bool breakpoint bytearray bytes callable chr classmethod "
+    "compile complex copyright credits delattr dict dir divmod enumerate eval exec exit filter float format frozenset "
+    "getattr globals hasattr hash help hex id input int isinstance issubclass iter len license list locals map "
+    "memoryview next object oct open ord pow print property quit range repr reversed round set setattr slice sorted "
+    "staticmethod str sum super tuple type vars zip sympify lambdify load loads "
+    "where logsumexp floor erf gamma cbrt sign heaviside clip sinh cosh arcsin polyval fromfile"
+).split()
+ATTRIBUTES = (
+    "__class__ __dict__ __globals__ __code__ __builtins__ __subclasses__ __reduce__ __mro__ __init__ real imag dtype "
+    "tofile dump ctypes base"
+).split()
+STATEMENTS = (
+    "del x", "pass", "raise x", "assert x", "global x", "class A: pass", "def f(): pass", "with x: pass",
+    "for i in x: pass", "while 1: pass", "try: x", "from os import system", "return x", "@x", "`ls`", "$(ls)", "x && y",
+    "x | cat", "rm -rf /", "x\n\ny", "\\x41", "!x", "x?y:z", "x->y", "x::y", "#", "%s", "{x}", "<x>", "x,", "*x", "**x",
+)  # fmt: skip
+HOSTILE += [f"{name}(x)" for name in CALLS] + [f"x.{name}" for name in ATTRIBUTES] + list(STATEMENTS)
+
+
+def test_there_are_enough_hostile_strings():
+    assert len(set(HOSTILE)) >= 200
+
+
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_refused_quickly_with_a_sentence(text):
     begun = time.perf_counter()

@@ -104,14 +104,16 @@ def test_a_bad_value_is_named_by_row_and_column():
         fit("chinchilla", table.with_columns({"loss": loss}))
 
 
-@pytest.mark.parametrize("text", ["hubr", "huber:-1", "huber:x", "ls:3", "lad@loss", "", "huber:inf"])
+@pytest.mark.parametrize(
+    "text", ["huber~2", "ls~x", "hubr", "huber:-1", "huber:x", "ls:3", "lad@loss", "", "lad:inf"]
+)
 def test_an_unknown_objective_is_refused_with_the_forms(text):
     with pytest.raises(UsageError, match="use huber:1e-3, lad or ls"):
         parse_objective(text)
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(UsageError, match="the laws are chinchilla"):
+    with pytest.raises(UsageError, match="`isoflop laws` lists"):
         fit("chinchila", grid())
     with pytest.raises(UsageError, match="use 'default', 'projected' or 'hoffmann4500'"):
         fit("chinchilla", grid(), starts="many")
@@ -127,3 +129,56 @@ def test_few_sizes_keep_the_design_when_resampled():
     assert fitted.ensemble.method == "wild-cluster-bootstrap"
     assert len(fitted.ensemble) == 100
     assert np.all((fitted.ensemble.draws[:, 3] > 0.1) & (fitted.ensemble.draws[:, 3] < 0.8))
+
+
+def test_a_weight_of_two_is_a_row_twice():
+    table = grid(0.01)
+    heavy = table.with_columns({"weight": np.where(np.arange(36) == 3, 2.0, 1.0)})
+    order = np.append(np.arange(36), 3)
+    twice = RunTable.from_columns({name: values[order] for name, values in table.columns.items()})
+    weighted = fit("chinchilla", heavy, weights="weight", draws=0)
+    assert weighted.theta == pytest.approx(fit("chinchilla", twice, draws=0).theta, rel=1e-8)
+
+
+def test_a_tilted_objective_follows_the_best_runs():
+    table = grid(0.02)
+    below = {
+        tilt: np.mean(fit("chinchilla", table, objective=f"huber:1e-3~{tilt}", draws=0).residuals < 0.0)
+        for tilt in (0.1, 0.5, 0.9)
+    }
+    assert below[0.9] < 0.25 < below[0.5] < 0.75 < below[0.1]
+    assert str(parse_objective("ls~0.9@value")) == "ls~0.9@value"
+
+
+def test_a_weight_that_is_not_positive_is_named():
+    with pytest.raises(InputError, match="row 2, column 'weight'"):
+        fit("chinchilla", grid().with_columns({"weight": np.arange(36.0)}), weights="weight")
+
+
+def test_columns_of_text_are_refused_by_row():
+    table = {"params": [1e6, 2e6, 4e6], "tokens": [1e8] * 3, "accuracy": ["0.2", "high", "0.4"]}
+    with pytest.raises(InputError, match="row 3, column 'accuracy': 'high' is text"):
+        fit("power", table, x=("params",), y="accuracy")
+    with pytest.raises(InputError, match="row 3, column 'accuracy': 'high' is text"):
+        fit("power", {**table, "loss": [3.0, 2.0, 1.5]}, x=("accuracy",))
+
+
+def test_what_is_predicted_cannot_be_an_input():
+    with pytest.raises(UsageError, match="column 'params' is predicted, so it cannot be an input"):
+        fit("chinchilla", grid(), y="params")
+    with pytest.raises(UsageError, match="column 'loss' is predicted"):
+        fit("loss + A/N^a", grid())
+
+
+def test_one_draw_is_no_interval():
+    with pytest.raises(UsageError, match="draws=1 must be 0"):
+        fit("chinchilla", grid(), draws=1)
+
+
+def test_one_group_gives_no_interval_to_rely_on():
+    table = grid().with_columns({"curve": ["a"] * len(grid())})
+    fitted = fit("chinchilla", table, draws=20, cluster="curve")
+    assert [(item.code, item.severity) for item in fitted.findings if item.code == "one-cluster"] == [
+        ("one-cluster", "refuse")
+    ]
+    assert "one-cluster" not in [item.code for item in fit("chinchilla", table, draws=0, cluster="curve").findings]

@@ -125,6 +125,6 @@ def test_a_formula_without_inputs_is_refused():
 
 
 def test_an_unknown_law_is_not_taken_for_a_formula():
-    with pytest.raises(UsageError, match="the laws are"):
+    with pytest.raises(UsageError, match="`isoflop laws` lists"):
         fit("kaplan-x", NOISY)
     assert find("kaplan-n").inputs[0].name == "N"

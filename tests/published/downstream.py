@@ -123,6 +123,6 @@ CASES = [
         Published(f"Bhagia, accuracy of {TARGET} measured, {task}", measured, forecast_accuracy(task), 0.02, FORECAST)
         for task, measured in MEASURED.items()
     ),
-    Published("Cherti, OpenCLIP, power of ImageNet error", "-0.11", pareto("LAION")),
-    Published("Cherti, OpenAI's CLIP, power of ImageNet error", "-0.16", pareto("CLIP-WIT")),
+    Published("OpenCLIP, power of compute in ImageNet error, by linear regression", "-0.1110", pareto("LAION")),
+    Published("OpenAI's CLIP, power of compute in ImageNet error, by linear regression", "-0.1638", pareto("CLIP-WIT")),
 ]

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import Fit
 from isoflop.laws.catalogue import find

@@ -1,4 +1,4 @@
-"""Luo et al.: loss along training under several learning-rate schedules, for models of 25M, 100M and 400M parameters."""
+"""Luo et al.: loss along training under several learning-rate schedules, for models of 25M, 100M and 400M."""
 
 from __future__ import annotations
 

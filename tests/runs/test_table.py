@@ -199,3 +199,28 @@ def test_many_bad_rows_are_excluded_in_one_pass() -> None:
     checked = check_rows(RunTable.from_columns({"params": losses * -1e6, "loss": losses}))
     assert len(checked.excluded) == 20_000
     assert checked.findings[0].message.endswith("and 19995 more.")
+
+
+def test_numbers_of_a_column_of_text_are_refused_by_row_and_cell() -> None:
+    table = RunTable.from_columns({"params": [1.0, 2.0], "accuracy": ["0.5", "n.a."], "none": ["", ""]})
+    assert table.numbers("params").tolist() == [1.0, 2.0]
+    with pytest.raises(InputError, match=r"row 3, column 'accuracy': 'n\.a\.' is text"):
+        table.numbers("accuracy")
+    with pytest.raises(InputError, match="column 'none' holds no numbers"):
+        table.numbers("none")
+
+
+def test_rows_of_one_size_are_not_one_group() -> None:
+    table = RunTable.from_columns({"params": [1e6, 1e6, 1e6], "tokens": [1e8, 2e8, 4e8]})
+    assert table.clusters().tolist() == [0, 1, 2]
+
+
+def test_a_table_given_twice_is_told_as_duplicates(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.csv", tmp_path / "second.csv"
+    for path in (first, second):
+        path.write_text("params,tokens,loss\n1e6,1e8,3.0\n2e6,1e8,2.9\n", encoding="utf-8")
+    codes = [finding.code for finding in read_runs([first, second], param_count="total").findings]
+    assert "duplicate-rows" in codes
+    assert [finding.rows for finding in read_runs([first, first]).findings if finding.code == "duplicate-rows"] == [
+        (2, 3)
+    ]

@@ -25,6 +25,7 @@ SCHEMA = "isoflop.fit/1"
 @options.sources()
 @options.fitting
 @click.option("--x", metavar="COL", multiple=True, help="Column an input of the law is read from; repeat in order.")
+@click.option("--weights", metavar="COL", help="Column that says how much each row counts.")
 @click.option("--y", metavar="COL", help="Column the law predicts, if not the loss.")
 @click.option(
     "--starts",
@@ -45,6 +46,7 @@ def command(
     draws: int,
     cluster: str,
     x: tuple[str, ...],
+    weights: str | None,
     y: str | None,
     starts: str,
     where: str | None,
@@ -81,6 +83,7 @@ def command(
             level=level,
             cluster=cluster,
             starts=starts,
+            weights=weights,
             x=x,
             y=y,
             seed=seed,

@@ -135,8 +135,8 @@ def _points(
     columns = fitted.law.columns if isinstance(fitted, Fit) else ("compute",)
     told = read_runs(table, y=columns[0])
     wanted = columns if all(told.has(name) for name in columns) else ("compute",)
-    points: dict[str, Any] = {name: told.column(name) for name in wanted if name in given}
-    others = {name: told.column(name) for name in wanted if name not in given}
+    points: dict[str, Any] = {name: told.numbers(name) for name in wanted if name in given}
+    others = {name: told.numbers(name) for name in wanted if name not in given}
     return {**points, **({"at": others} if others else {})}, told
 
 

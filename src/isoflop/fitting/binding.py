@@ -18,19 +18,21 @@ from isoflop.laws.surface import GeneralSurface, to_log
 from isoflop.runs.table import RunTable
 
 
-def bind(law: Law, runs: RunTable, objective: Objective) -> Problem:
-    """The problem of fitting `law` to `runs`, on the fastest surface the law allows."""
+def bind(law: Law, runs: RunTable, objective: Objective, weights: str | None = None) -> Problem:
+    """The problem of fitting `law` to `runs`, on the fastest surface the law allows; `weights` names a column."""
     data = inputs_of(law, runs)
-    output = np.asarray(runs.column(law.output), dtype=float)
+    output = runs.numbers(law.output)
     on_log = objective.on == "log-loss"
     if on_log:
         _require(output > 0.0, law.output, output, runs, "use an objective with @value")
     target = np.log(output) if on_log else output
     terms = None if _bounded(law) else recognise(law)
     if terms is not None and all(np.all(values > 0.0) for values in data.values()):
-        return Problem(PosynomialSurface(law, terms, data, log_output=on_log), target, objective)
+        surface = PosynomialSurface(law, terms, data, log_output=on_log)
+        return Problem(surface, target, objective, weights=weights_of(runs, weights))
     lower, upper = _bounds(law) if _bounded(law) else (None, None)
-    return Problem(GeneralSurface(law, data, log_output=on_log), target, objective, lower, upper)
+    general = GeneralSurface(law, data, log_output=on_log)
+    return Problem(general, target, objective, lower, upper, weights_of(runs, weights))
 
 
 def inputs_of(law: Law, runs: RunTable) -> dict[str, Array]:
@@ -38,11 +40,20 @@ def inputs_of(law: Law, runs: RunTable) -> dict[str, Array]:
     data: dict[str, Array] = {}
     for item in law.inputs:
         derived = {"tokens": runs.tokens, "compute": runs.compute}.get(item.column)
-        values = np.asarray(derived() if derived is not None else runs.column(item.column), dtype=float)
+        values = derived() if derived is not None else runs.numbers(item.column)
         counts = item.column in ("params", "tokens", "compute")
         _require(np.isfinite(values) & ((values > 0.0) | (not counts)), item.column, values, runs, "correct it")
         data[item.name] = values
     return data
+
+
+def weights_of(runs: RunTable, column: str | None) -> Array | None:
+    """What each row counts, scaled to a mean of 1; None where all count alike."""
+    if column is None:
+        return None
+    weights = np.asarray(runs.column(column), dtype=float)
+    _require(weights > 0.0, column, weights, runs, "correct it")
+    return np.asarray(weights / weights.mean())
 
 
 def residuals_of(law: Law, theta: Array, runs: RunTable, objective: Objective) -> Array:

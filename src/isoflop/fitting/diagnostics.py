@@ -110,7 +110,14 @@ def _few_draws(draws: int) -> Iterator[Finding]:
 
 def _few_clusters(fitted: Fit) -> Iterator[Finding]:
     count = int(fitted.clusters.max()) + 1
-    if count < 8 and count < len(fitted.clusters):
+    if count == 1 and len(fitted.ensemble):
+        yield Finding(
+            "one-cluster",
+            "refuse",
+            f"The {len(fitted.clusters)} rows form one group, which cannot be resampled: the intervals mean nothing. "
+            "Group by another column with --cluster, or give no intervals with --draws 0.",
+        )
+    elif 1 < count < 8 and count < len(fitted.clusters):
         yield Finding(
             "few-clusters",
             "note",

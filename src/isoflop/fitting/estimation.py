@@ -37,6 +37,7 @@ def fit(
     level: float = 0.9,
     cluster: str = "auto",
     starts: str = "default",
+    weights: str | None = None,
     where: str | None = None,
     x: Sequence[str] = (),
     y: str | None = None,
@@ -50,11 +51,12 @@ def fit(
     Args:
         law: a law, the name of one in the catalogue, or a formula such as `"E + A/N^alpha"`.
         runs: the table, or anything `read_runs` reads; its columns named by the law's inputs and output are used.
-        objective: `huber:δ`, `lad` or `ls`, on log-loss unless `@value` is added.
+        objective: `huber:δ`, `lad` or `ls`, on log-loss unless `@value` is added; `~0.9` favours the best runs.
         draws: how many resamples to refit; 0 for none.
         level: nominal coverage of the intervals.
         cluster: a column whose equal values are resampled together, `none`, or `auto` (runs, else sizes within 1 %).
         starts: `default` (16 by variable projection and 128 diverse), `projected` (the 16 alone), `hoffmann4500`.
+        weights: a column that says how much each row counts, scaled to a mean of 1.
         where: a condition such as `params > 1e7`; the rows that fulfil it are used.
         x: columns the law's inputs are read from, in their order; of a formula, the names that are inputs.
         y: the column that the law predicts, if not the loss.
@@ -76,14 +78,15 @@ def fit(
     objective = parse_objective(objective) if isinstance(objective, str) else objective
     runs = table_of(runs, where, y or "loss")
     law = choose_law(law, runs, objective, x, y)
-    if draws < 0:
-        raise UsageError(f"draws={draws} must be 0 or more.")
+    if draws < 0 or draws == 1:
+        raise UsageError(f"draws={draws} must be 0, for no intervals, or 2 and more: use 1000.")
     if len(runs) < len(law.parameters):
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
         raise Refusal(
-            f"{len(runs)} runs cannot determine the {len(law.parameters)} parameters of {law.name}: add runs, or fit a "
+            f"{count} cannot determine the {len(law.parameters)} parameters of {law.name}: add runs, or fit a "
             "law with fewer parameters."
         )
-    problem = bind(law, runs, objective)
+    problem = bind(law, runs, objective, weights)
     first = _starting_points(law, runs, problem, objective, starts, seed)
     solutions = solve(problem, first, effort=effort)
     theta, status, certificate = certify(problem, law, solutions, effort.refinements)
@@ -96,7 +99,7 @@ def fit(
         law=law,
         theta=theta,
         objective=objective,
-        objective_value=float(objective.total(residuals)),
+        objective_value=float(objective.total(residuals, problem.weights)),
         status=status,
         certificate=certificate,
         ensemble=ensemble,
@@ -105,6 +108,9 @@ def fit(
         runs=runs,
         clusters=clusters,
         residuals=residuals,
+        cluster=cluster,
+        starts=starts,
+        weights=weights,
     )
     return _with_findings(fitted, draws)
 

@@ -48,7 +48,8 @@ class Fit:
     """A law fitted to runs: the optimum, its certificate, its ensemble, its data and what they give cause to say.
 
     `theta` (k,) is the optimum in the order of `law.parameter_names`; `residuals` (n,) are observed minus fitted
-    log-loss (or value); `clusters` (n,) numbers the groups of rows that were resampled together.
+    log-loss (or value); `clusters` (n,) numbers the groups of rows that were resampled together. `cluster`, `starts`
+    and `weights` are what the fit was asked for, so that it can be done again.
     """
 
     law: Law
@@ -64,6 +65,9 @@ class Fit:
     clusters: NDArray[np.int64]
     residuals: Array
     findings: tuple[Finding, ...] = ()
+    cluster: str = "auto"
+    starts: str = "default"
+    weights: str | None = None
 
     @property
     def params(self) -> dict[str, Estimate]:
@@ -105,6 +109,9 @@ class Fit:
             "interval_method": self.ensemble.method,
             "draws": len(self.ensemble),
             "seed": self.seed,
+            "cluster": self.cluster,
+            "starts": self.starts,
+            "weights": self.weights,
             "refused": self.refused,
             "data": {
                 "runs": len(self.runs),
@@ -195,7 +202,8 @@ def from_record(record: Mapping[str, Any]) -> Fit:
     """The fit of a full JSON object."""
     law = _law_from(record["declaration"])
     rows = record["rows"]
-    objective = Objective(record["objective"]["name"], record["objective"]["delta"], record["objective"]["on"])
+    stated = record["objective"]
+    objective = Objective(stated["name"], stated["delta"], stated["on"], stated["tilt"])
     ensemble = record["ensemble"]
     return Fit(
         law=law,
@@ -211,6 +219,9 @@ def from_record(record: Mapping[str, Any]) -> Fit:
         clusters=np.array(rows["clusters"], dtype=np.int64),
         residuals=_numbers(rows["residuals"]),
         findings=tuple(Finding.from_dict(item) for item in record["warnings"]),
+        cluster=record["cluster"],
+        starts=record["starts"],
+        weights=record["weights"],
     )
 
 

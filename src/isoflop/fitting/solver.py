@@ -80,6 +80,7 @@ class Problem:
     objective: Objective
     lower: Array | None = None  # bounds on φ (k, 1), where the law has any
     upper: Array | None = None
+    weights: Array | None = None  # of the rows (n,)
 
     def evaluate(self, phi: Array, rows: Rows, *, newton: bool) -> tuple[Array, Array, Array, Array]:
         """Objective (m,), gradient (k, m), Hessian (k, k, m) and force √Σψ² (m,) at a batch of φ.
@@ -98,8 +99,9 @@ class Problem:
                 curvature = np.ones_like(size)
             else:
                 curvature = (size <= zone).astype(float) if newton else _RELAXED * zone / np.maximum(size, zone)
-            pull = inside if rows.weights is None else inside * rows.weights
-            curvature = curvature if rows.weights is None else curvature * rows.weights
+            factor = self._factor(residual, rows)
+            pull = inside if factor is None else inside * factor
+            curvature = curvature if factor is None else curvature * factor
             slope = np.copysign(pull, residual)
             gradient, hessian = linear.gradient(slope), linear.hessian(curvature, slope if newton else None)
             # Where a derivative overflows there is nowhere to go from: such a point counts as infinitely bad.
@@ -107,6 +109,13 @@ class Problem:
             value = np.where(sound, _row_sums(pull, size) - 0.5 * _row_sums(pull, inside), np.inf)
             force = np.sqrt(_row_sums(slope, slope))
             return value, np.where(sound, gradient, 0.0), np.where(sound, hessian, 0.0), np.where(sound, force, 0.0)
+
+    def _factor(self, residual: Array, rows: Rows) -> Array | None:
+        """What each row counts (m, n): its own weight, that of the resample, and of its side; None if all count 1."""
+        factors = [weights for weights in (self.weights, rows.weights) if weights is not None]
+        if self.objective.tilt != 0.5:
+            factors.append(self.objective.sides(-residual))
+        return np.broadcast_to(np.prod(np.broadcast_arrays(*factors), axis=0), residual.shape) if factors else None
 
     def inside(self, phi: Array) -> Array:
         """φ moved to the nearest point within the bounds."""

@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from isoflop import records
 from isoflop.errors import InputError, IsoflopError
 from isoflop.findings import Finding
@@ -148,8 +146,9 @@ def _refit(record: Mapping[str, Any]) -> Fit:
     settings: dict[str, Any] = {
         "objective": claimed.objective,
         "level": claimed.level,
-        "cluster": _cluster_of(claimed),
-        "starts": "hoffmann4500" if claimed.certificate.starts >= 4500 else "default",
+        "cluster": claimed.cluster,
+        "starts": claimed.starts,
+        "weights": claimed.weights,
         "seed": claimed.seed,
     }
     wanted = draws = len(claimed.ensemble)
@@ -162,12 +161,6 @@ def _refit(record: Mapping[str, Any]) -> Fit:
         draws += missing
         found = fit(claimed.law, claimed.runs, draws=draws, **settings)
     return found
-
-
-def _cluster_of(claimed: Fit) -> str:
-    """The `cluster` argument that groups the rows as the file does."""
-    names = ("auto", "none", *claimed.runs.columns)
-    return next((name for name in names if np.array_equal(claimed.runs.clusters(name), claimed.clusters)), "auto")
 
 
 def _claims(claimed: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Claim]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from isoflop import records
-from isoflop.errors import Refusal, UsageError
+from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.estimation import table_of
 from isoflop.fitting.fit import Fit, predict
-from isoflop.forecasting.bounds import compute_of
+from isoflop.forecasting.bounds import compute_of, has_compute
 from isoflop.forecasting.calibration import calibrate, calibrated_bounds
 from isoflop.laws.law import Law
 from isoflop.quantities import Estimate
@@ -135,7 +135,8 @@ def backtest(
     """Hide the runs with more than 1/`hide` of the largest compute, fit the rest, forecast the hidden ones.
 
     Raises:
-        UsageError: `hide` is not above 1.
+        UsageError: `hide` is not above 1, or `draws` below 2.
+        InputError: the compute of the runs is not known.
         Refusal: nothing is left to fit, or nothing is hidden.
 
     Example:
@@ -146,7 +147,11 @@ def backtest(
     """
     if not hide > 1.0:
         raise UsageError(f"hide={hide!r} must be a factor above 1: 10 hides the top decade of compute.")
+    if draws < 2:
+        raise UsageError(f"draws={draws}: a back-test scores intervals, which rest on draws: use 1000.")
     runs = table_of(runs, where)
+    if not has_compute(runs):
+        raise InputError("The runs have no column compute, nor params and tokens: which are the largest is not known.")
     compute = compute_of(runs)
     kept = compute <= compute.max() / hide
     if not kept.any():

@@ -103,7 +103,9 @@ def origins(fit: Fit) -> Iterator[tuple[Fit, RunTable]]:
                 objective=fit.objective,
                 draws=_DRAWS,
                 level=fit.level,
+                cluster=fit.cluster,
                 starts="projected",
+                weights=fit.weights,
                 seed=fit.seed,
             )
         except IsoflopError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
+
 from isoflop.errors import UsageError
 from isoflop.laws import (
     broken,
@@ -91,7 +93,7 @@ def find(name: str) -> Law:
     """The law called `name`.
 
     Raises:
-        UsageError: no law has that name; the message lists those that exist.
+        UsageError: no law has that name; the message names those that are spelled alike.
 
     Example:
         >>> find("chinchilla").parameter_names
@@ -100,4 +102,6 @@ def find(name: str) -> Law:
     for law in LAWS:
         if law.name == name:
             return law
-    raise UsageError(f"law {name!r} is unknown: the laws are {', '.join(law.name for law in LAWS)}.")
+    alike = get_close_matches(name, [law.name for law in LAWS], 5)
+    meant = f"did you mean {' or '.join(alike)}? " if alike else ""
+    raise UsageError(f"law {name!r} is unknown: {meant}`isoflop laws` lists the {len(LAWS)} there are.")

@@ -80,7 +80,8 @@ def law(
 def law_for_columns(formula: str, columns: Sequence[str], x: Sequence[str], y: str | None, *, positive: bool) -> Law:
     """The law of a formula whose inputs are the names that are columns of a table, or stand for one (N, D, C)."""
     names = expressions.symbols(expressions.parse(formula))
-    known = {letter: item.column for letter, item in STANDARD_INPUTS.items()}
+    # A table may itself have a column called N, D or C.
+    known = {letter: item.column for letter, item in STANDARD_INPUTS.items() if letter not in columns}
     inputs = {name: known.get(name, name) for name in names if (name in x if x else name in columns or name in known)}
     return law(formula, inputs=inputs, output=y or "loss", positive=positive)
 

@@ -71,6 +71,8 @@ class Law:
     output: str = "loss"
 
     def __post_init__(self) -> None:
+        if self.output in self.columns:
+            raise UsageError(f"law {self.name}: column {self.output!r} is predicted, so it cannot be an input as well.")
         declared = {*self.input_names, *self.parameter_names}
         used = set(expressions.symbols(self.tree))
         if used != declared:

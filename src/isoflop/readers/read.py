@@ -140,12 +140,14 @@ def _column_or_missing(table: RunTable, name: str, tables: list[RunTable]) -> ND
 
 
 def _where(table: RunTable, condition: str) -> RunTable:
+    if not condition.strip():
+        raise UsageError("where='' is empty: write a condition such as params > 1e7.")
     try:
         kept = expressions.evaluate(expressions.parse_condition(condition), {**table.columns, "row": table.row})
         mask = np.broadcast_to(np.asarray(kept), (len(table),))
     except (TypeError, ValueError) as error:
         if isinstance(error, UsageError):
-            raise
+            raise UsageError(f"where={condition!r}: {str(error).removeprefix('formula: ')}") from None
         raise UsageError(f"where={condition!r} cannot be compared ({error}): text is compared with == only.") from None
     if mask.dtype != bool:
         raise UsageError(f"where={condition!r} is not a condition: write something like params > 1e7.")

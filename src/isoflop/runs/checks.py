@@ -70,9 +70,10 @@ def _excluded(table: RunTable) -> list[Finding]:
 def _duplicates(table: RunTable) -> list[Finding]:
     first: dict[tuple[Any, ...], int] = {}
     repeats = []
-    for cells, row in zip(_rows(table), table.row.tolist(), strict=True):
-        if first.setdefault(cells, row) != row:
-            repeats.append((row, first[cells]))
+    lines = table.row.tolist()
+    for index, cells in enumerate(_rows(table)):
+        if first.setdefault(cells, index) != index:
+            repeats.append((lines[index], lines[first[cells]]))
     if not repeats:
         return []
     named = ", ".join(f"row {row} repeats row {earlier}" for row, earlier in repeats[:5])
@@ -82,8 +83,8 @@ def _duplicates(table: RunTable) -> list[Finding]:
 
 
 def _rows(table: RunTable) -> list[tuple[Any, ...]]:
-    # NaN is equal to nothing, itself included; as text two missing cells are alike.
-    columns = [[repr(cell) for cell in values.tolist()] for values in table.columns.values()]
+    # NaN is equal to nothing, itself included; as text two missing cells are alike. A copy of a file is a copy.
+    columns = [[repr(cell) for cell in values.tolist()] for name, values in table.columns.items() if name != "source"]
     return list(zip(*columns, strict=True))
 
 

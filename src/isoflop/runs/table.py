@@ -26,8 +26,6 @@ from isoflop.runs.run import Run
 if TYPE_CHECKING:
     import pandas
 
-"""Forward and backward pass of a dense model: C ≈ 6·N·D. Reference: kaplan2020."""
-
 SIZE_TOLERANCE = 0.01
 """Sizes within 1 % of each other are taken for one model size when rows are grouped."""
 
@@ -158,6 +156,23 @@ class RunTable:
             raise InputError(f"there is no column {name!r}: the table has {available}.")
         return self.columns[name]
 
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """The values of a column that must hold numbers.
+
+        Raises:
+            InputError: there is no such column, or it holds text; the message names the row and the cell.
+        """
+        values = self.column(name)
+        if values.dtype != object:
+            return values
+        line, cell = next((pair for pair in zip(self.row, values, strict=True) if not _is_number(pair[1])), (None, ""))
+        where = (
+            f"column {name!r} holds no numbers" if line is None else f"row {line}, column {name!r}: {cell!r} is text"
+        )
+        raise InputError(
+            f"{where}, and numbers are needed: correct the cells or leave them empty, or name another column."
+        )
+
     def select(self, mask: ArrayLike) -> RunTable:
         """The rows where `mask` is true (or those it indexes), leaving the others unmentioned."""
         chosen = np.asarray(mask)
@@ -195,7 +210,8 @@ class RunTable:
         """Which rows vary together: a group number for each row, counted from 0 in order of appearance.
 
         `auto` groups rows that share a run where some run has several rows (checkpoints), else rows whose sizes
-        lie within 1 %; a column name groups by that column; `none` makes every row its own group.
+        lie within 1 %, or each row alone where all are of one size; a column name groups by that column; `none` makes
+        every row its own group.
 
         Raises:
             InputError: when `cluster` is neither `auto`, `none` nor a column.
@@ -206,7 +222,9 @@ class RunTable:
             return _labels(self.column(cluster))
         if self.has("run") and len(set(self["run"].tolist())) < len(self):
             return _labels(self["run"])
-        return _labels(_size_groups(self["params"])) if self.has("params") else self.clusters("none")
+        sizes = _labels(_size_groups(self["params"])) if self.has("params") else self.clusters("none")
+        # Runs of one size say nothing about what differs between sizes: one group could not be resampled.
+        return sizes if len(sizes) and sizes.max() > 0 else self.clusters("none")
 
     @property
     def sha256(self) -> str:
@@ -281,6 +299,14 @@ def _frozen_array(name: str, values: ArrayLike) -> NDArray[Any]:
         return _read_only(np.array([np.nan if cell is None else float(cell) for cell in cells], dtype=np.float64))
     except (TypeError, ValueError):
         raise InputError(f"column {name!r} holds something that is neither a number nor text.") from None
+
+
+def _is_number(cell: object) -> bool:
+    try:
+        float(str(cell) or "nan")
+    except ValueError:
+        return False
+    return True
 
 
 def _read_only(values: NDArray[Any]) -> NDArray[Any]:
