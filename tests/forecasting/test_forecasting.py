@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from isoflop.errors import Refusal, UsageError
+from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import predict
 from isoflop.forecasting.backtest import backtest
@@ -107,3 +107,11 @@ def test_a_backtest_that_hides_everything_is_refused():
         backtest(LAW, ladder(), hide=1e9)
     with pytest.raises(UsageError, match="must be a factor above 1"):
         backtest(LAW, ladder(), hide=0.5)
+
+
+def test_a_backtest_needs_draws_and_an_order_of_the_runs():
+    with pytest.raises(UsageError, match="draws=0: a back-test scores intervals"):
+        backtest("chinchilla", ladder(), draws=0)
+    seen = RunTable.from_columns({"samples": np.geomspace(1e6, 1e9, 9), "loss": np.geomspace(4.0, 2.0, 9)})
+    with pytest.raises(InputError, match="which are the largest is not known"):
+        backtest("E + A/samples^a", seen, draws=20)
