@@ -99,9 +99,16 @@ def run(text: str, seed: int, work: Path) -> Demo:
         actual=held_out["actual"],
         ratio=held_out["params"] * held_out["tokens"] / largest,
         seconds=sum(result["cpu_seconds"] for result in results),
-        floor=fit["params"]["E"],
+        floor=closed(fit["params"]["E"]),
         entropy=known_floor(place, results[0]["spec"]["shape"]["context"]),
     )
+
+
+def closed(estimate: dict[str, float | None]) -> dict[str, float]:
+    """The estimate of a positive parameter with 0 and infinity for bounds that are open."""
+    value, low, high = estimate["value"], estimate["low"], estimate["high"]
+    assert value is not None
+    return {"value": value, "low": 0.0 if low is None else low, "high": float("inf") if high is None else high}
 
 
 def known_floor(place: Path, context: int) -> float | None:

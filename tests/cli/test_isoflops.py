@@ -115,3 +115,10 @@ def test_settings_reach_the_fit(isoflop: Command, slices: Path, tmp_path: Path) 
     }  # fmt: skip
     assert isoflop("isoflops", slices, "--curve", "spline").code == 2
     assert isoflop("isoflops", slices, "--window", "1").code == 2
+
+
+def test_a_report_on_a_frontier_says_what_reports_are_on(isoflop: Command, slices: Path, tmp_path: Path) -> None:
+    assert isoflop("isoflops", slices, "--draws", "20", "--out", tmp_path / "fit.json").code == 0
+    ended = isoflop("report", tmp_path / "fit.json", "--out", tmp_path / "report.html")
+    assert ended.code == 2
+    assert "is a fit of the frontier alone" in ended.stderr

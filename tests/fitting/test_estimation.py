@@ -104,9 +104,7 @@ def test_a_bad_value_is_named_by_row_and_column():
         fit("chinchilla", table.with_columns({"loss": loss}))
 
 
-@pytest.mark.parametrize(
-    "text", ["huber~2", "ls~x", "hubr", "huber:-1", "huber:x", "ls:3", "lad@loss", "", "lad:inf"]
-)
+@pytest.mark.parametrize("text", ["huber~2", "ls~x", "hubr", "huber:-1", "huber:x", "ls:3", "lad@loss", "", "lad:inf"])
 def test_an_unknown_objective_is_refused_with_the_forms(text):
     with pytest.raises(UsageError, match="use huber:1e-3, lad or ls"):
         parse_objective(text)
@@ -182,3 +180,11 @@ def test_one_group_gives_no_interval_to_rely_on():
         ("one-cluster", "refuse")
     ]
     assert "one-cluster" not in [item.code for item in fit("chinchilla", table, draws=0, cluster="curve").findings]
+
+
+def test_weights_of_text_or_zero_are_refused_by_row():
+    table = grid().with_columns({"name": ["a"] * len(grid()), "zero": [0.0] * len(grid())})
+    with pytest.raises(InputError, match="row 2, column 'name': 'a' is text"):
+        fit("chinchilla", table, weights="name")
+    with pytest.raises(InputError, match=r"row 2, column 'zero': 0\.0 is not a positive number"):
+        fit("chinchilla", table, weights="zero")

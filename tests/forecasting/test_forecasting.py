@@ -115,3 +115,8 @@ def test_a_backtest_needs_draws_and_an_order_of_the_runs():
     seen = RunTable.from_columns({"samples": np.geomspace(1e6, 1e9, 9), "loss": np.geomspace(4.0, 2.0, 9)})
     with pytest.raises(InputError, match="which are the largest is not known"):
         backtest("E + A/samples^a", seen, draws=20)
+
+
+def test_a_value_for_what_is_no_input_is_refused():
+    with pytest.raises(UsageError, match="'experts' is no input of law chinchilla: params and tokens"):
+        forecast(fit(LAW, ladder(), draws=20), params=1e9, tokens=1e11, at={"experts": 8.0})

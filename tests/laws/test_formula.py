@@ -128,3 +128,8 @@ def test_an_unknown_law_is_not_taken_for_a_formula():
     with pytest.raises(UsageError, match="`isoflop laws` lists"):
         fit("kaplan-x", NOISY)
     assert find("kaplan-n").inputs[0].name == "N"
+
+
+def test_a_formula_without_parameters_is_refused():
+    with pytest.raises(UsageError, match="has no parameter to fit: N, D are columns"):
+        law("N + D")

@@ -222,3 +222,15 @@ def test_published_tables_are_read(public_data: Path, name: str, rows: int, colu
     table = read_runs(public_data / name)
     assert len(table) == rows
     assert all(table.has(column) for column in columns)
+
+
+def test_a_saved_fit_is_not_taken_for_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "fit.json"
+    path.write_text('{"schema": "isoflop.fit/1", "law": "chinchilla"}', encoding="utf-8")
+    with pytest.raises(InputError, match=r"is what isoflop wrote \(isoflop\.fit/1\), not a table of runs"):
+        read_runs(path)
+
+
+def test_an_empty_condition_is_refused_by_its_name() -> None:
+    with pytest.raises(UsageError, match="where='' is empty"):
+        read_runs(COLUMNS, where="")

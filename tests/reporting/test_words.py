@@ -6,10 +6,12 @@ After a wanted change, run once with ISOFLOP_UPDATE_GOLDEN=1 and read what chang
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from isoflop.fitting.estimation import fit
 from isoflop.forecasting.calibration import Calibration
 from isoflop.quantities import Estimate
 from isoflop.reporting import words
@@ -78,3 +80,12 @@ def test_a_late_forecast_has_no_time_of_writing() -> None:
 )
 def test_numbers(said: str, text: str) -> None:
     assert said == text
+
+
+def test_a_law_of_another_metric_is_not_spoken_of_as_loss() -> None:
+    table = {"params": [1e6, 2e6, 4e6, 8e6, 16e6], "accuracy": [0.30, 0.36, 0.43, 0.52, 0.61]}
+    fitted = fit("power", table, x=("params",), y="accuracy", objective="ls@value", draws=0)
+    said = spoken(replace(inputs(), fit=fitted))
+    assert "accuracy = " in said
+    assert "loss" not in said and "nats" not in said and "token" not in said
+    assert "5 runs of 1M to 16M parameters" in said

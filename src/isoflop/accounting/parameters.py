@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from isoflop.accounting.architecture import Architecture
 from isoflop.accounting.shape import Shape
 
 
@@ -22,6 +23,9 @@ class ParameterCount:
     feedforward: int
     norms: int
     unembedding: int
+    routers: int = 0
+    idle: int = 0
+    """Parameters of the experts that a token does not visit; they are part of `feedforward`."""
 
     @property
     def total(self) -> int:
@@ -31,7 +35,17 @@ class ParameterCount:
     @property
     def non_embedding(self) -> int:
         """Parameters without embedding, learned positions and unembedding: the N of [kaplan2020]."""
-        return self.attention + self.feedforward + self.norms
+        return self.attention + self.feedforward + self.routers + self.norms
+
+    @property
+    def active(self) -> int:
+        """Parameters that one token passes through: all but those of the experts it does not visit."""
+        return self.total - self.idle
+
+    @property
+    def active_non_embedding(self) -> int:
+        """Active parameters without embedding, learned positions and unembedding."""
+        return self.non_embedding - self.idle
 
 
 def count_parameters(shape: Shape) -> ParameterCount:
@@ -49,4 +63,37 @@ def count_parameters(shape: Shape) -> ParameterCount:
         feedforward=2 * layers * width * shape.feedforward,
         norms=(2 * layers + 1) * width,
         unembedding=0 if shape.tied else shape.vocab * width,
+    )
+
+
+def count_architecture(architecture: Architecture) -> ParameterCount:
+    """Parameters of `architecture` without biases and with one gain vector per norm.
+
+    With d = width, A = attention width, K = key width, F = feedforward, m = 3 matrices where gated, else 2: attention
+    L (2 d A + 2 d K), dense feed-forward m d F a layer, experts m d F each, a router d E a layer of E experts.
+    Table 1 of [kaplan2020], extended by grouped queries, gates and experts.
+
+    Example:
+        >>> count_architecture(Architecture(layers=80, width=8192, heads=64, kv_heads=8, head_width=128,
+        ...     feedforward=28672, gated=True, vocab=32000, context=4096)).total
+        68976648192
+    """
+    width, layers, experts = architecture.width, architecture.layers, architecture.experts
+    matrices = architecture.feedforward_matrices * width
+    feedforward = architecture.dense_layers * matrices * architecture.feedforward
+    routers = idle = 0
+    if experts is not None:
+        one_expert = architecture.expert_layers * matrices * experts.feedforward
+        feedforward += one_expert * (experts.count + experts.shared)
+        routers = architecture.expert_layers * width * experts.count
+        idle = one_expert * (experts.count - experts.per_token)
+    return ParameterCount(
+        embedding=architecture.vocab * width,
+        positions=architecture.context * width if architecture.positions == "learned" else 0,
+        attention=2 * layers * width * (architecture.attention_width + architecture.kv_width),
+        feedforward=feedforward,
+        norms=(2 * layers + 1) * width,
+        unembedding=0 if architecture.embeddings == "tied" else architecture.vocab * width,
+        routers=routers,
+        idle=idle,
     )

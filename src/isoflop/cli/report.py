@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,21 +85,25 @@ def _from_study_or_fit(sources: tuple[str, ...]) -> ReportInputs | None:
         from isoflop.studies.study_file import read_study
 
         return study_report(read_study(study_file), study_file.resolve().parent)
-    if _is_fit(path):
+    record = _fit_record(path)
+    if record is not None:
         from isoflop.fitting.fit import load_fit
+        from isoflop.fitting.frontier_fit import is_frontier_record
         from isoflop.reporting.report import report_from_fit
 
+        if is_frontier_record(record):
+            raise InputError(f"{path} is a fit of the frontier alone, and a report is on a law: use isoflop fit first.")
         return report_from_fit(load_fit(path), commands=(f"isoflop report {shlex.quote(sources[0])}",))
     return None
 
 
-def _is_fit(path: Path) -> bool:
+def _fit_record(path: Path) -> dict[str, Any] | None:
+    """The record of the saved fit at `path`, None where there is none."""
     from isoflop.fitting.fit import SCHEMA as FIT_SCHEMA
 
     if not path.is_file():
-        return False
+        return None
     try:
-        records.read_record(path, FIT_SCHEMA)
+        return records.read_record(path, FIT_SCHEMA)
     except InputError:
-        return False
-    return True
+        return None

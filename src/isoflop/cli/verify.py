@@ -1,4 +1,4 @@
-"""`isoflop verify`: a saved fit in, every one of its numbers derived again out."""
+"""`isoflop verify`: a saved fit or a report in, every one of its numbers derived again out."""
 
 from __future__ import annotations
 
@@ -23,19 +23,23 @@ if TYPE_CHECKING:
 @options.as_json()
 @options.debug()
 def command(path: Path, as_json: bool) -> int:
-    r"""Derive every number of a saved fit again from the rows it carries.
+    r"""Derive every number of a saved fit or a report again from the rows it carries.
 
     The rows in the file are fitted again with the settings and the seed in the file; parameters, certificate,
-    intervals, draws and digests must come out as they are written. Exit code 0 if they do, 1 if one does not.
+    intervals, draws and digests must come out as they are written. For a report, the forecasts and the back-test are
+    made again too, and the page is rendered anew: it must be the file. Exit code 0 if all agrees, 1 if something
+    does not.
 
     \b
     Examples:
       isoflop verify fit.json
       isoflop verify fit.json --json
+      isoflop verify report.html
     """
     from isoflop.fitting.verification import verify
+    from isoflop.reporting.verification import is_page, verify_report
 
-    result = verify(path)
+    result = verify_report(path) if is_page(path) else verify(path)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -49,7 +53,7 @@ def _page(result: Verification) -> Iterator[RenderableType]:
 
     from isoflop.reporting.tables import findings_lines
 
-    title = Text(f"{result.path}: claims of the fit ({result.law}) and what its rows give")
+    title = Text(f"{result.path}: claims of the {result.kind} ({result.law}) and what its rows give")
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in ("claim", "claimed", "found"):
         table.add_column(name, overflow="fold")
@@ -71,4 +75,5 @@ def _page(result: Verification) -> Iterator[RenderableType]:
 def _telling(claim: Claim) -> bool:
     """Whether a claim deserves a line: what disagrees always, and of the rest what is a result."""
     results = ("params.", "objective.value", "status", "certificate.", "frontier.", "data.sha256", "data.runs", "bias.")
-    return not claim.agrees or claim.name.startswith((*results, "ensemble.draws", "rows.residuals"))
+    shown = (*results, "ensemble.draws", "rows.residuals", "held_out", "page")
+    return not claim.agrees or claim.name.removeprefix("fit.").startswith(shown)

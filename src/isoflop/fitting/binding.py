@@ -51,7 +51,7 @@ def weights_of(runs: RunTable, column: str | None) -> Array | None:
     """What each row counts, scaled to a mean of 1; None where all count alike."""
     if column is None:
         return None
-    weights = np.asarray(runs.column(column), dtype=float)
+    weights = runs.numbers(column)
     _require(weights > 0.0, column, weights, runs, "correct it")
     return np.asarray(weights / weights.mean())
 
@@ -87,6 +87,6 @@ def _require(good: Mask, column: str, values: NDArray[Any], runs: RunTable, advi
     bad = np.flatnonzero(~(good & np.isfinite(values)))
     if len(bad):
         raise InputError(
-            f"row {runs.row[bad[0]]}, column {column!r}: {values[bad[0]]!r} is not a positive number; leave the row "
-            f"out with --where, or {advice}."
+            f"row {runs.row[bad[0]]}, column {column!r}: {float(values[bad[0]])!r} is not a positive number; leave the "
+            f"row out with --where, or {advice}."
         )

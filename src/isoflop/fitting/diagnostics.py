@@ -23,6 +23,7 @@ def examine(fitted: Fit, draws: int) -> tuple[Finding, ...]:
         *_narrow_range(fitted),
         *_collinear(fitted),
         *_unsettled_draws(fitted, draws),
+        *_open_bounds(fitted),
         *_few_draws(draws),
         *_few_clusters(fitted),
     )
@@ -101,6 +102,20 @@ def _unsettled_draws(fitted: Fit, draws: int) -> Iterator[Finding]:
             "warn",
             f"{missing} of {draws} resamples did not settle and are left out: the intervals are too narrow.",
         )
+
+
+def _open_bounds(fitted: Fit) -> Iterator[Finding]:
+    if len(fitted.ensemble) < 2:
+        return
+    for name, estimate in fitted.params.items():
+        sides = [side for side, bound in (("below", estimate.low), ("above", estimate.high)) if bound is None]
+        if sides:
+            yield Finding(
+                "open-bound",
+                "warn",
+                f"The data do not bound {name} from {' or from '.join(sides)}: a law without it fits some resamples as "
+                "well.",
+            )
 
 
 def _few_draws(draws: int) -> Iterator[Finding]:

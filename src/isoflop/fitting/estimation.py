@@ -80,12 +80,7 @@ def fit(
     law = choose_law(law, runs, objective, x, y)
     if draws < 0 or draws == 1:
         raise UsageError(f"draws={draws} must be 0, for no intervals, or 2 and more: use 1000.")
-    if len(runs) < len(law.parameters):
-        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
-        raise Refusal(
-            f"{count} cannot determine the {len(law.parameters)} parameters of {law.name}: add runs, or fit a "
-            "law with fewer parameters."
-        )
+    _require_rows(law, runs)
     problem = bind(law, runs, objective, weights)
     first = _starting_points(law, runs, problem, objective, starts, seed)
     solutions = solve(problem, first, effort=effort)
@@ -94,7 +89,7 @@ def fit(
     clusters = runs.clusters(cluster)
     ensemble = Ensemble(law.parameter_names, np.empty((0, len(theta))), "none")
     if draws and status is not FitStatus.NOT_STATIONARY:
-        ensemble = bootstrap(problem, law, theta, clusters, draws, seed, first[:4])
+        ensemble = bootstrap(problem, law, theta, clusters, draws, seed)
     fitted = Fit(
         law=law,
         theta=theta,
@@ -131,6 +126,15 @@ def choose_law(law: Law | str, runs: RunTable, objective: Objective, x: Sequence
 def table_of(runs: RunTable | Any, where: str | None = None, y: str = "loss") -> RunTable:
     """`runs` as a table: one that is a table is taken as it is, anything else is read and checked."""
     return runs if isinstance(runs, RunTable) and where is None else read_runs(runs, where=where, y=y)
+
+
+def _require_rows(law: Law, runs: RunTable) -> None:
+    if len(runs) < len(law.parameters):
+        count = "1 run" if len(runs) == 1 else f"{len(runs)} runs"
+        raise Refusal(
+            f"{count} cannot determine the {len(law.parameters)} parameters of {law.name}: add runs, or fit a law with "
+            "fewer parameters."
+        )
 
 
 def _starting_points(law: Law, runs: RunTable, problem: Problem, objective: Objective, starts: str, seed: int) -> Array:

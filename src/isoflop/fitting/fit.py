@@ -7,24 +7,35 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from isoflop import records
+from isoflop import records, tabular
 from isoflop.errors import InputError, UsageError
 from isoflop.findings import Finding, refuses
 from isoflop.fitting.certificate import Certificate, FitStatus
 from isoflop.fitting.objective import Objective
 from isoflop.laws.frontier import exponents, has_frontier
 from isoflop.laws.graph import Array
+from isoflop.laws.latex import latex
 from isoflop.laws.law import Input, Law, Parameter
 from isoflop.laws.surface import GeneralSurface, to_log
 from isoflop.quantities import Estimate, format_number
 from isoflop.runs.table import RunTable
+from isoflop.tabular import Table, estimate_cells
+
+if TYPE_CHECKING:
+    import pandas
 
 SCHEMA = "isoflop.fit/1"
+_OFF_THE_SCALE = 1e4
+
+_EXPONENTS = {
+    "params_exponent": "optimal model size grows as compute to this power",
+    "tokens_exponent": "optimal data grows as compute to this power",
+}
 
 
 @dataclass(frozen=True)
@@ -73,8 +84,8 @@ class Fit:
     def params(self) -> dict[str, Estimate]:
         """Each parameter with its interval at `level`: percentiles of the draws."""
         return {
-            name: _estimate(float(value), self.ensemble.draws[:, index], self.level)
-            for index, (name, value) in enumerate(zip(self.law.parameter_names, self.theta, strict=True))
+            item.name: _closed(item, _estimate(float(value), self.ensemble.draws[:, index], self.level))
+            for index, (item, value) in enumerate(zip(self.law.parameters, self.theta, strict=True))
         }
 
     @property
@@ -132,6 +143,25 @@ class Fit:
         """Write `fit.json`: all that `forecast`, `plan` and `verify` need."""
         records.write_record(Path(path), self.to_dict())
 
+    def table(self) -> Table:
+        """Each parameter, and each exponent of the frontier, with its interval at `level` and its meaning."""
+        meanings = {parameter.name: parameter.meaning for parameter in self.law.parameters} | _EXPONENTS
+        values = {**self.params, **self.frontier}
+        rows = tuple((name, *estimate_cells(value), meanings[name]) for name, value in values.items())
+        title = f"{self.law.title}: {self.law.output} = {self.law.formula}"
+        return Table(title, ("parameter", "value", "low", "high", "meaning"), rows)
+
+    def _repr_html_(self) -> str:
+        return tabular.html(self.table())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows of `table` as a pandas DataFrame."""
+        return tabular.frame(self.table())
+
+    def to_latex(self) -> str:
+        """The law with its numbers, then the rows of `table`, for LaTeX."""
+        return rf"\[ {latex(self.law, self.theta.tolist())} \]" + "\n" + tabular.latex(self.table())
+
     def __str__(self) -> str:
         """One line per parameter under the formula."""
         lines = [f"{self.law.title}: {self.law.output} = {self.law.formula}"]
@@ -149,6 +179,18 @@ def _estimate(value: float, draws: Array, level: float) -> Estimate:
         return Estimate(value)
     low, high = interval(draws, level)
     return Estimate(value, float(low), float(high))
+
+
+def _closed(parameter: Parameter, estimate: Estimate) -> Estimate:
+    """The estimate without bounds that the data do not give: a positive parameter 10,000 times off is off the scale."""
+    if parameter.scale != "log":
+        return estimate
+    low, high = estimate.low, estimate.high
+    return Estimate(
+        estimate.value,
+        None if low is None or low * _OFF_THE_SCALE < estimate.value else low,
+        None if high is None or high > estimate.value * _OFF_THE_SCALE else high,
+    )
 
 
 def interval(draws: Array, level: float) -> tuple[Array, Array]:

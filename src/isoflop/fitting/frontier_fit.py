@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from isoflop import records
+from isoflop import records, tabular
 from isoflop.errors import InputError
 from isoflop.findings import Finding, refuses
 from isoflop.fitting.fit import SCHEMA, Ensemble, Fit, from_record, interval
@@ -23,6 +23,10 @@ from isoflop.fitting.surface_bias import Bias
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_number
 from isoflop.runs.table import RunTable
+from isoflop.tabular import Table, estimate_cells
+
+if TYPE_CHECKING:
+    import pandas
 
 Method = Literal["isoflops", "envelope"]
 
@@ -160,6 +164,22 @@ class FrontierFit:
     def save(self, path: str | Path) -> None:
         """Write `fit.json`: all that `forecast`, `plan` and `verify` need."""
         records.write_record(Path(path), self.to_dict())
+
+    def table(self) -> Table:
+        """The coefficients and exponents of the two power laws with their intervals at `level` and their meaning."""
+        rows = tuple((name, *estimate_cells(value), MEANINGS[name]) for name, value in self.params.items())
+        return Table(f"{self.law}: {FORMULA}", ("parameter", "value", "low", "high", "meaning"), rows)
+
+    def _repr_html_(self) -> str:
+        return tabular.html(self.table())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows of `table` as a pandas DataFrame."""
+        return tabular.frame(self.table())
+
+    def to_latex(self) -> str:
+        """The rows of `table` for LaTeX."""
+        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """The two power laws in two lines."""

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.fitting.fit import Ensemble
-from isoflop.fitting.solver import Problem, Rows, polish, solve
+from isoflop.fitting.solver import DEFAULT_EFFORT, Effort, Problem, Rows, polish, solve
 from isoflop.laws.graph import Array
 from isoflop.laws.law import Law
 
 _CLUSTERS_PER_PARAMETER = 5  # below this many, drawing whole clusters loses parameters
-_UNFINISHED = 1e-6  # relative gradient above which a refit is started again from other points
+_UNSETTLED = 1e-6  # relative gradient above which a refit has not come to rest
 _WEBB = np.sqrt(np.array([0.5, 1.0, 1.5]))
 
 
@@ -30,11 +30,8 @@ def bootstrap(
     clusters: NDArray[np.int64],
     draws: int,
     seed: int,
-    other_starts: Array,
 ) -> Ensemble:
-    """Refit `draws` resamples, each starting at the optimum, and return their parameters.
-
-    Refits that do not settle from there start again from `other_starts`; those that never settle are left out.
+    """Refit `draws` resamples, each starting at the optimum, and return their parameters; unsettled ones are left out.
 
     Reference: besiroglu2024, webb2023
     """
@@ -47,17 +44,28 @@ def bootstrap(
     else:
         rows = Rows(targets=_wild_targets(problem, theta, clusters, count, draws, generator))
         method = "wild-bootstrap" if independent else "wild-cluster-bootstrap"
-    start = np.repeat(problem.surface.to_internal(theta[None]), draws, axis=1)
-    found = polish(problem, start, rows)
-    phi, gradient = found.phi, found.gradient
-    for candidate in other_starts:
-        unfinished = np.flatnonzero(~(gradient <= _UNFINISHED))
-        if not len(unfinished):
-            break
-        again = solve(problem, np.repeat(candidate[None], len(unfinished), axis=0), rows.take(unfinished))
-        phi[:, unfinished], gradient[unfinished] = again.phi, again.gradient
-    settled = (gradient <= _UNFINISHED) & np.all(np.isfinite(phi), axis=0)
+    phi, gradient = _refit(problem, theta, rows, draws)
+    settled = (gradient <= _UNSETTLED) & np.all(np.isfinite(phi), axis=0)
     return Ensemble(law.parameter_names, problem.surface.to_user(phi[:, settled]), method)
+
+
+def _refit(problem: Problem, theta: Array, rows: Rows, draws: int) -> tuple[Array, Array]:
+    """φ (k, draws) and relative gradients of the refits.
+
+    Most settle by Newton steps from the optimum. The rest lie along a valley with kinks, such as a term that a resample
+    does without: reweighting takes long steps there, so they begin again with it, and once more with patience.
+    """
+    found = polish(problem, np.repeat(problem.surface.to_internal(theta[None]), draws, axis=1), rows)
+    phi, gradient = found.phi, found.gradient
+    begins = np.repeat(theta[None], draws, axis=0)
+    for effort in (DEFAULT_EFFORT, Effort(newton_steps=DEFAULT_EFFORT.patience)):
+        unsettled = np.flatnonzero(~(gradient <= _UNSETTLED))
+        if not len(unsettled):
+            break
+        again = solve(problem, begins[unsettled], rows.take(unsettled), effort)
+        phi[:, unsettled], gradient[unsettled] = again.phi, again.gradient
+        begins = problem.surface.to_user(phi)
+    return phi, gradient
 
 
 def _cluster_weights(clusters: NDArray[np.int64], count: int, draws: int, generator: np.random.Generator) -> Array:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from isoflop import records
 from isoflop.errors import InputError, IsoflopError
@@ -49,11 +49,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Verification:
-    """All claims of a saved fit beside what its rows give."""
+    """All claims of a saved fit, or of a report, beside what its rows give."""
 
     path: str
     law: str
     claims: tuple[Claim, ...]
+    kind: Literal["fit", "report"] = "fit"
 
     @property
     def first_disagreement(self) -> Claim | None:
@@ -82,6 +83,7 @@ class Verification:
         """The versioned JSON object."""
         return {
             "schema": VERIFICATION_SCHEMA,
+            "kind": self.kind,
             "path": self.path,
             "law": self.law,
             "agrees": not self.refused,
@@ -107,8 +109,15 @@ def verify(path: str | Path) -> Verification:
         ...     verify(Path(place) / "fit.json").refused
         False
     """
-    path = Path(path)
-    record = records.read_record(path, SCHEMA)
+    return verify_record(records.read_record(Path(path), SCHEMA), str(path))
+
+
+def verify_record(record: Mapping[str, Any], path: str) -> Verification:
+    """What `verify` does, for the record of a fit that was read from `path`.
+
+    Raises:
+        InputError: the record is not that of a fit, or is not whole.
+    """
     try:
         again = _again(record)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -118,7 +127,7 @@ def verify(path: str | Path) -> Verification:
             f"{path} is not a whole fit ({type(error).__name__}: {error}): verify needs the file that --out wrote, "
             "with its rows and draws."
         ) from error
-    return Verification(str(path), str(record.get("law")), tuple(_claims(record, records.jsonable(again))))
+    return Verification(path, str(record.get("law")), tuple(_claims(record, records.jsonable(again))))
 
 
 def _again(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,18 +179,19 @@ def _claims(claimed: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[Cl
         {*claimed, *found} - {*_MARKS}, key=lambda name: (order.index(name) if name in order else len(order), name)
     )
     for name in names:
-        yield from _compare(name, claimed.get(name), found.get(name))
+        yield from compare_records(name, claimed.get(name), found.get(name))
 
 
-def _compare(name: str, claimed: Any, found: Any) -> Iterator[Claim]:
+def compare_records(name: str, claimed: Any, found: Any) -> Iterator[Claim]:
+    """One claim for every leaf of `claimed` and `found`, lists of values as one; `name` is where they stand."""
     if isinstance(claimed, Mapping) and isinstance(found, Mapping):
         for key in dict.fromkeys((*claimed, *found)):
             if key not in _MARKS:
-                yield from _compare(f"{name}.{key}", claimed.get(key), found.get(key))
+                yield from compare_records(f"{name}.{key}", claimed.get(key), found.get(key))
         return
     if _is_table(claimed) and _is_table(found) and len(claimed) == len(found):
         for place, (one, other) in enumerate(zip(claimed, found, strict=True)):
-            yield from _compare(f"{name}[{place}]", one, other)
+            yield from compare_records(f"{name}[{place}]", one, other)
         return
     yield _claim(name, claimed, found)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isoflop import records
+from isoflop import records, tabular
 from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.estimation import fit as fit_law
@@ -19,6 +19,10 @@ from isoflop.forecasting.calibration import calibrate, calibrated_bounds
 from isoflop.laws.law import Law
 from isoflop.quantities import Estimate
 from isoflop.runs.table import RunTable
+from isoflop.tabular import Table, estimate_cells
+
+if TYPE_CHECKING:
+    import pandas
 
 SCHEMA = "isoflop.backtest/1"
 
@@ -110,6 +114,30 @@ class Verdict:
     def save(self, path: str | Path) -> None:
         """Write the verdict as JSON."""
         records.write_record(Path(path), self.to_dict())
+
+    def table(self) -> Table:
+        """One row per hidden run: what was forecast, what came, the relative error."""
+        rows = tuple(
+            (
+                *(item.row, item.params, item.tokens, item.compute),
+                *estimate_cells(item.forecast),
+                *(item.actual, item.error, "inside" if item.covered else "outside"),
+            )
+            for item in self.outcomes
+        )
+        header = ("row", "params", "tokens", "compute", "forecast", "low", "high", "actual", "error", "interval")
+        return Table(str(self), header, rows)
+
+    def _repr_html_(self) -> str:
+        return tabular.html(self.table())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows of `table` as a pandas DataFrame."""
+        return tabular.frame(self.table())
+
+    def to_latex(self) -> str:
+        """The rows of `table` for LaTeX."""
+        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One sentence."""

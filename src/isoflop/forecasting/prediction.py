@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from isoflop import records
+from isoflop import records, tabular
 from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
@@ -27,6 +27,10 @@ from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_b
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
+from isoflop.tabular import Table, estimate_cells
+
+if TYPE_CHECKING:
+    import pandas
 
 SCHEMA = "isoflop.forecast/1"
 _COUNTED = ("params", "tokens", "compute")
@@ -91,6 +95,32 @@ class Forecast:
     def save(self, path: str | Path) -> None:
         """Write the forecast as JSON."""
         records.write_record(Path(path), self.to_dict())
+
+    def table(self) -> Table:
+        """One row per point: what is asked for, the loss with its interval, the distance from the data."""
+        others = tuple(dict.fromkeys(name for point in self.points for name in point.at))
+        rows = tuple(
+            (
+                *(point.params, point.tokens, point.compute),
+                *(point.at.get(name) for name in others),
+                *estimate_cells(point.loss),
+                point.decades_beyond_data,
+            )
+            for point in self.points
+        )
+        header = ("params", "tokens", "compute", *others, "loss", "low", "high", "decades_beyond_data")
+        return Table(f"Forecast by {self.law}, {self.level:.0%} intervals", header, rows)
+
+    def _repr_html_(self) -> str:
+        return tabular.html(self.table())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows of `table` as a pandas DataFrame."""
+        return tabular.frame(self.table())
+
+    def to_latex(self) -> str:
+        """The rows of `table` for LaTeX."""
+        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One line per point, and the back-test."""
@@ -176,6 +206,11 @@ def _columns(fit: Fit, values: Mapping[str, float | Sequence[float] | None]) -> 
     elif set(given) == {"compute"} and has_frontier(fit.law):
         best = frontier(fit.law, fit.theta, given["compute"])
         given.update(params=best.params[0], tokens=best.tokens[0])
+    unknown = [name for name in given if name not in {*_COUNTED, *fit.law.columns}]
+    if unknown:
+        raise UsageError(
+            f"forecast: {unknown[0]!r} is no input of law {fit.law.name}: {' and '.join(fit.law.columns)}."
+        )
     missing = [name for name in fit.law.columns if name not in given]
     if missing or not given or len({len(values) for values in given.values()}) != 1:
         raise UsageError(

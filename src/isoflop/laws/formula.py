@@ -63,6 +63,8 @@ def law(
     columns = _columns(names, inputs)
     start, bounds = dict(start or {}), dict(bounds or {})
     parameters = [item for item in names if item not in columns]
+    if not parameters:
+        raise UsageError(f"formula: {text!r} has no parameter to fit: {', '.join(names)} are columns.")
     for argument, given in (("start", start), ("bounds", bounds)):
         unknown = [item for item in given if item not in parameters]
         if unknown:

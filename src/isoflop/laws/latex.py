@@ -5,7 +5,7 @@ E + A/N^alpha  →  E + \frac{A}{N^{\alpha}}
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from isoflop.expressions import Call, Node, Number, Symbol, Text
 from isoflop.laws.law import Law
@@ -20,14 +20,19 @@ _FUNCTIONS = {"log": r"\ln", "log10": r"\log_{10}", "log2": r"\log_2", "min": r"
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = range(5)
 
 
-def latex(law: Law) -> str:
-    r"""The formula of a law in LaTeX, without delimiters.
+def latex(law: Law, values: Sequence[float] = (), digits: int = 4) -> str:
+    r"""The formula of a law in LaTeX, without delimiters; with `values`, these stand for its parameters.
 
     Example:
         >>> from isoflop.laws.catalogue import find
         >>> print(latex(find("chinchilla")))
         E + \frac{A}{N^{\alpha}} + \frac{B}{D^{\beta}}
+        >>> print(latex(find("chinchilla"), [1.8172, 477.84, 2143.0, 0.34731, 0.36721]))
+        1.817 + \frac{477.8}{N^{0.3473}} + \frac{2143}{D^{0.3672}}
     """
+    if len(values):
+        rounded = {name: float(f"{value:.{digits}g}") for name, value in zip(law.parameter_names, values, strict=True)}
+        return write(_with_numbers(law.tree, rounded))
     return write(law.tree, {parameter.name: parameter.symbol for parameter in law.parameters if parameter.symbol})
 
 
@@ -45,6 +50,14 @@ def symbol(name: str) -> str:
     """
     head, *rest = name.split("_")
     return _letter(head) + (f"_{{{','.join(map(_letter, rest))}}}" if rest else "")
+
+
+def _with_numbers(node: Node, values: Mapping[str, float]) -> Node:
+    if isinstance(node, Symbol) and node.name in values:
+        return Number(values[node.name])
+    if isinstance(node, Call):
+        return Call(node.function, tuple(_with_numbers(argument, values) for argument in node.arguments))
+    return node
 
 
 def _letter(word: str) -> str:

@@ -28,6 +28,10 @@ def parse_json(text: str, source: str) -> RawTable:
         document = json.loads(text)
     except (json.JSONDecodeError, RecursionError):
         return _table(_parse_lines(text, source), source)
+    if isinstance(document, dict) and str(document.get("schema", "")).startswith("isoflop."):
+        raise InputError(
+            f"{source} is what isoflop wrote ({document['schema']}), not a table of runs: give the table, or a study."
+        )
     if isinstance(document, dict) and document and all(isinstance(value, list) for value in document.values()):
         return _from_lists(document, source)
     items = [document] if isinstance(document, dict) else document

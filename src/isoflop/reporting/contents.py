@@ -134,7 +134,9 @@ def round_budgets(low: float, high: float) -> Array:
     return budgets
 
 
-RUN_COLUMNS = ("run", "model size", "tokens", "compute", "loss", "law", "difference", "role")
+def run_columns(inputs: ReportInputs) -> tuple[str, ...]:
+    """The headings of `run_table`."""
+    return ("run", "model size", "tokens", "compute", inputs.fit.law.output, "law", "difference", "role")
 
 
 def run_table(inputs: ReportInputs) -> tuple[RunRow, ...]:

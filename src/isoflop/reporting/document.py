@@ -19,8 +19,10 @@ from isoflop import records
 from isoflop.findings import Finding, by_weight
 from isoflop.forecasting.calibration import Calibration
 from isoflop.reporting import contents, words
+from isoflop.reporting.charts import learning_curves
 from isoflop.reporting.charts.rows import Rows
 from isoflop.reporting.citations import citations
+from isoflop.reporting.embedding import to_record
 from isoflop.reporting.figures import ZOOM_HINT, Figure, body_figures, headline_figures
 from isoflop.reporting.inputs import ReportInputs
 from isoflop.reporting.tables import rows_text
@@ -52,6 +54,17 @@ class _ShownFinding:
 
 def render(inputs: ReportInputs, calibration: Calibration) -> str:
     """The whole document."""
+    return render_drawn(as_drawn(inputs), calibration)
+
+
+def as_drawn(inputs: ReportInputs) -> ReportInputs:
+    """The inputs as a page shows and carries them: curves thinned to what is drawn, all versions named."""
+    runs = tuple(replace(run, curve=learning_curves.thinned(run.curve)) for run in inputs.runs)
+    return replace(inputs, runs=runs, facts=replace(inputs.facts, versions=_versions(inputs.facts.versions)))
+
+
+def render_drawn(inputs: ReportInputs, calibration: Calibration) -> str:
+    """The whole document of inputs as `as_drawn` gives them; the same inputs give the same bytes."""
     top, body = headline_figures(inputs, calibration), body_figures(inputs)
     datasets, charts = _pool((*top, *body))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -67,6 +80,7 @@ def render(inputs: ReportInputs, calibration: Calibration) -> str:
         library=Markup(_library()),
         datasets_json=script_json(datasets),
         charts_json=script_json(charts),
+        inputs_json=script_json(to_record(inputs)),
     )
 
 
@@ -111,7 +125,7 @@ def _tables(inputs: ReportInputs, calibration: Calibration) -> dict[str, Any]:
         "tiles": contents.tiles(inputs),
         "parameters": contents.parameter_rows(inputs.fit, inputs.facts.unit),
         "optimum": contents.optimum_rows(inputs.fit, calibration),
-        "run_columns": contents.RUN_COLUMNS,
+        "run_columns": contents.run_columns(inputs),
         "run_table": contents.run_table(inputs),
         "excluded": inputs.fit.runs.excluded,
     }
@@ -179,7 +193,7 @@ def _runs_sentence(inputs: ReportInputs) -> str:
         parts.append(f"{len(inputs.held_out)} held out")
     if runs.excluded:
         parts.append(f"{len(runs.excluded)} left out")
-    return f"{', '.join(parts)}. The difference is that of the observed loss from the law."
+    return f"{', '.join(parts)}. The difference is that of the observed {inputs.fit.law.output} from the law."
 
 
 def _footer(inputs: ReportInputs) -> Iterable[tuple[str, str]]:
@@ -193,7 +207,7 @@ def _footer(inputs: ReportInputs) -> Iterable[tuple[str, str]]:
         ("Date", facts.date),
         ("Seed", str(fit.seed if facts.seed is None else facts.seed)),
         ("Fit", f"{fit.objective} objective, {len(fit.ensemble)} draws by {fit.ensemble.method}"),
-        ("Versions", ", ".join(f"{name} {number}" for name, number in _versions(facts.versions).items())),
+        ("Versions", ", ".join(f"{name} {number}" for name, number in facts.versions.items())),
     )
     return ((label, value) for label, value in known if value)
 

@@ -30,11 +30,11 @@ def write_report(path: str | os.PathLike[str], inputs: ReportInputs) -> Path:
     Raises:
         MissingExtraError: the chart library is not installed.
     """
-    with _chart_library("the report"):
+    with chart_library("the report"):
         from isoflop.reporting.document import render
     place = Path(path)
     place.parent.mkdir(parents=True, exist_ok=True)
-    records.write_text(place, render(inputs, inputs.calibration or _calibration(inputs.fit)))
+    records.write_text(place, render(inputs, inputs.calibration or calibration_of(inputs.fit)))
     return place
 
 
@@ -45,10 +45,10 @@ def save_picture(path: str | os.PathLike[str], inputs: ReportInputs, *, title: s
         Refusal: no run was held out, so there is no such picture.
         MissingExtraError: the chart library is not installed.
     """
-    with _chart_library("the picture"):
+    with chart_library("the picture"):
         from isoflop.reporting.export import save_chart
         from isoflop.reporting.figures import headline_figures
-    figures = headline_figures(inputs, inputs.calibration or _calibration(inputs.fit))
+    figures = headline_figures(inputs, inputs.calibration or calibration_of(inputs.fit))
     if not figures or figures[0].name != "forecast":
         raise Refusal(
             "There is no picture of forecast and outcome: no run was held out, or the law has several inputs."
@@ -71,8 +71,8 @@ def report_from_fit(
     return ReportInputs(
         title=title or f"Scaling law of {len(fit.runs)} runs",
         fit=fit,
-        verdict=_verdict(fit, hide),
-        calibration=_calibration(fit),
+        verdict=verdict_of(fit, hide),
+        calibration=calibration_of(fit),
         facts=facts,
         commands=commands,
     )
@@ -107,7 +107,7 @@ def report_from_table(
 
 
 @contextmanager
-def _chart_library(purpose: str) -> Iterator[None]:
+def chart_library(purpose: str) -> Iterator[None]:
     """Say how to install the chart library where an import inside fails for want of it."""
     try:
         yield
@@ -117,12 +117,12 @@ def _chart_library(purpose: str) -> Iterator[None]:
         raise MissingExtraError(error.name, "report", purpose) from None
 
 
-def _calibration(fit: Fit) -> Calibration:
+def calibration_of(fit: Fit) -> Calibration:
     """What a back-test inside the data shows; nothing for a fit without intervals."""
     return calibrate(fit) if len(fit.ensemble) else Calibration(None, None, 0, fit.level)
 
 
-def _verdict(fit: Fit, hide: float) -> Verdict | None:
+def verdict_of(fit: Fit, hide: float) -> Verdict | None:
     """The back-test of a fit on its own runs; None where too few would be left."""
     try:
         return backtest(

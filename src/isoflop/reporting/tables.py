@@ -122,7 +122,7 @@ def count_text(value: float | None) -> str:
 
 def reach_text(decades: float | None) -> str:
     """How far a point lies beyond the data, as a multiple of the largest compute."""
-    return "unknown" if decades is None else "inside" if decades <= 0 else f"{format_number(10.0**decades, 2)}×"
+    return "unknown" if decades is None else "none" if decades <= 0 else f"{format_number(10.0**decades, 2)}×"
 
 
 def rows_text(rows: Sequence[int], most: int = 8) -> str:

@@ -167,6 +167,11 @@ def what_it_means(inputs: ReportInputs, calibration: Calibration) -> tuple[str, 
 def what_it_does_not_mean(inputs: ReportInputs) -> tuple[str, ...]:
     """What the reader may not conclude."""
     fit, facts = inputs.fit, inputs.facts
+    if fit.law.output != "loss":
+        return (
+            f"The constants belong to these data, to {fit.law.output} as it was measured in them, and to this way of "
+            "training. They do not carry over to other models; the method does: measure a ladder of your own.",
+        )
     text = f"this text ({facts.text})" if facts.text else "this text"
     said = [
         f"The constants belong to {text}, its division into {facts.unit}s, this architecture and this way of training. "
@@ -227,9 +232,9 @@ def _data_sentence(fit: Fit, facts: Facts) -> str:
         ranges.append(f"{_range(runs['tokens'])} tokens")
     where = f" of {' and '.join(ranges)}" if ranges else ""
     residual = float(np.median(np.abs(fit.residuals)))
-    fitted = f"half of them within {percent(residual)} of it" if fit.objective.on == "log-loss" else "one curve"
+    size = percent(residual) if fit.objective.on == "log-loss" else format_number(residual, 2)
     source = f" on {facts.text}" if facts.text else ""
-    return f"{len(runs)} runs{where}{source} follow one law, {fitted}."
+    return f"{len(runs)} runs{where}{source} follow one law, half of them within {size} of it."
 
 
 def _success(inputs: ReportInputs) -> str:

@@ -24,7 +24,12 @@ class Column:
 
 COLUMNS: tuple[Column, ...] = (
     Column("run", None, "name of the run", ("run name", "run id", "name", "model name", "exp name", "experiment name")),
-    Column("params", "count", "parameters", ("N", "model size", "parameters", "n params", "num params", "param count")),
+    Column(
+        "params",
+        "count",
+        "parameters",
+        ("N", "model size", "parameters", "n params", "num params", "param count", "parameter count"),
+    ),
     Column("params_total", "count", "all parameters", ("N total", "total params", "total parameters")),
     Column(
         "params_non_embedding",

@@ -23,7 +23,7 @@ from isoflop.reporting.charts.rows import (
     size_groups,
 )
 from isoflop.reporting.theme import colour
-from isoflop.runs.run import Run
+from isoflop.runs.run import Curve, Run
 from isoflop.runs.table import RunTable
 
 _WINDOW = 0.8  # each point is the mean from here to 1.0 of the steps until then: noise goes, the shape stays
@@ -35,11 +35,31 @@ def can_draw(runs: Sequence[Run]) -> bool:
     return any(len(run.curve.loss) > 1 for run in runs)
 
 
-def data(fit: Fit, runs: Sequence[Run]) -> Data:
-    """Each curve in at most 60 points, its end on held-out text, and the frontier of the law over the same compute.
+def thinned(curve: Curve) -> Curve:
+    """A curve in at most 60 points, each the mean training loss over the last fifth of the steps until then.
 
-    A point is the mean training loss over the last fifth of the steps until then.
+    Example:
+        >>> steps = tuple(range(1, 1001))
+        >>> len(thinned(Curve(steps, steps, tuple(3.0 / step**0.1 for step in steps))).loss) <= 60
+        True
     """
+    loss = np.asarray(curve.loss, dtype=float)
+    usable = np.flatnonzero(np.isfinite(loss) & (loss > 0.0) & (np.asarray(curve.tokens, dtype=float) > 0.0))
+    if not len(usable):
+        return Curve((), (), ())
+    ends = np.unique(np.rint(logspace(1.0, float(len(usable)), _POINTS)).astype(int))
+    starts = np.minimum(np.ceil(_WINDOW * ends).astype(int), ends - 1)
+    means = [float(np.mean(loss[usable[start:end]])) for start, end in zip(starts, ends, strict=True)]
+    kept = usable[ends - 1].tolist()
+    return Curve(
+        tuple(curve.step[index] for index in kept),
+        tuple(curve.tokens[index] for index in kept),
+        tuple(significant(mean, 5) for mean in means),
+    )
+
+
+def data(fit: Fit, runs: Sequence[Run]) -> Data:
+    """Each curve as it is, its end on held-out text, and the frontier of the law over the same compute."""
     known = [run for run in runs if run.curve.loss]
     groups = size_groups(RunTable.from_columns({"params": [float(_size(fit, run)) for run in known]}))
     curves = [row for run in known for row in _curve_rows(fit, run, groups.label(_size(fit, run)))]
@@ -76,18 +96,8 @@ def _size(fit: Fit, run: Run) -> int:
 
 
 def _curve_rows(fit: Fit, run: Run, label: str) -> Rows:
-    tokens, loss = np.asarray(run.curve.tokens, dtype=float), np.asarray(run.curve.loss, dtype=float)
-    usable = np.isfinite(loss) & (loss > 0.0) & (tokens > 0.0)
-    tokens, loss = tokens[usable], loss[usable]
-    if not len(tokens):
-        return []
-    count = len(tokens)
-    ends = np.unique(np.rint(logspace(1.0, float(count), _POINTS)).astype(int))
-    starts = np.minimum(np.ceil(_WINDOW * ends).astype(int), ends - 1)
-    rows = []
-    for start, end in zip(starts, ends, strict=True):
-        rows.append(_row(fit, run, label, float(tokens[end - 1]), float(np.mean(loss[start:end]))))
-    return rows
+    points = zip(run.curve.tokens, run.curve.loss, strict=True)
+    return [_row(fit, run, label, float(tokens), loss) for tokens, loss in points]
 
 
 def _end_row(fit: Fit, run: Run, label: str) -> Row:
