@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from isoflop.fitting.fit import Ensemble, Fit, load_fit
     from isoflop.fitting.frontier_fit import load_frontier_fit
     from isoflop.fitting.isoflops import fit_isoflops
-    from isoflop.fitting.verification import verify
     from isoflop.fitting.wald import standard_errors
     from isoflop.forecasting.backtest import Verdict, backtest
     from isoflop.forecasting.prediction import Forecast, forecast
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from isoflop.readers.read import explain_runs, read_runs
     from isoflop.reporting.citations import citations
     from isoflop.reporting.report import report_from_fit, write_report
+    from isoflop.reporting.verification import verify
     from isoflop.runs.run import Run
     from isoflop.runs.spec import RunSpec
     from isoflop.runs.table import RunTable
@@ -122,7 +122,7 @@ _HOMES = {
     "read_runs": ("isoflop.readers.read", "read_runs"),
     "report_from_fit": ("isoflop.reporting.report", "report_from_fit"),
     "standard_errors": ("isoflop.fitting.wald", "standard_errors"),
-    "verify": ("isoflop.fitting.verification", "verify"),
+    "verify": ("isoflop.reporting.verification", "verify"),
     "write_report": ("isoflop.reporting.report", "write_report"),
 }
 

@@ -13,7 +13,8 @@ def test_a_fit_as_written_agrees(isoflop: Command, saved_fit: Path) -> None:
     assert ended.code == 0
     assert "agree to the last bit" in ended.stdout and "params.alpha.value" in ended.stdout
     record = isoflop("verify", saved_fit, "--json").record
-    assert (record["schema"], record["agrees"], record["warnings"]) == ("isoflop.verification/1", True, [])
+    assert (record["schema"], record["kind"]) == ("isoflop.verification/1", "fit")
+    assert (record["agrees"], record["warnings"]) == (True, [])
     assert record["values"] > 1000 and all(claim["agrees"] for claim in record["claims"])
 
 
@@ -39,3 +40,25 @@ def test_what_is_no_fit_ends_with_2(isoflop: Command, table: Path, tmp_path: Pat
     assert ended.code == 2 and "isoflop.fit/1" in ended.stderr
     (tmp_path / "brief.json").write_text('{"schema": "isoflop.fit/1", "law": "chinchilla", "declaration": {}}')
     assert isoflop("verify", tmp_path / "brief.json").code == 2
+
+
+def test_a_report_is_verified_by_what_it_holds_not_by_its_name(
+    isoflop: Command, saved_fit: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "page.of.numbers"
+    assert isoflop("report", saved_fit, "--out", place, "--force").code == 0
+    record = isoflop("verify", place, "--json").record
+    assert (record["kind"], record["agrees"], record["law"]) == ("report", True, "chinchilla")
+    page = place.read_text(encoding="utf-8")
+    start = page.index('<td class="number">') + len('<td class="number">')
+    place.write_text(page[:start] + "9" + page[start:], encoding="utf-8")
+    ended = isoflop("verify", place)
+    assert ended.code == 1
+    told = " ".join(ended.stdout.split())
+    assert "claims of the report (chinchilla)" in told and "page line" in told and "is claimed to be" in told
+
+
+def test_a_page_that_is_no_report_ends_with_2(isoflop: Command, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<!doctype html><p>hello")
+    ended = isoflop("verify", tmp_path / "page.html")
+    assert ended.code == 2 and "no report of isoflop" in " ".join(ended.stderr.split())

@@ -75,9 +75,7 @@ class Architecture:
         if self.heads % self.kv_heads:
             raise UsageError(f"architecture: heads={self.heads} must be a multiple of kv_heads={self.kv_heads}.")
         if self.experts is not None and self.experts.dense_layers > self.layers:
-            raise UsageError(
-                f"experts: dense_layers={self.experts.dense_layers} must be at most layers={self.layers}."
-            )
+            raise UsageError(f"experts: dense_layers={self.experts.dense_layers} must be at most layers={self.layers}.")
 
     @property
     def attention_width(self) -> int:

@@ -65,7 +65,7 @@ def forward_flops_of(architecture: Architecture, context: int | None = None) -> 
     Example:
         >>> forward_flops_of(Architecture(layers=2, width=8, heads=1, kv_heads=1, head_width=8, feedforward=32,
         ...     vocab=10, context=4)).products
-        1952
+        3488
     """
     attended = architecture.context if context is None else context
     width, layers, experts = architecture.width, architecture.layers, architecture.experts
@@ -73,8 +73,8 @@ def forward_flops_of(architecture: Architecture, context: int | None = None) -> 
     feedforward = architecture.dense_layers * matrices * architecture.feedforward
     routers = 0
     if experts is not None:
-        feedforward += architecture.expert_layers * matrices * experts.feedforward * (
-            experts.per_token + experts.shared
+        feedforward += (
+            architecture.expert_layers * matrices * experts.feedforward * (experts.per_token + experts.shared)
         )
         routers = 2 * architecture.expert_layers * width * experts.count
     core = 2 * layers * attended * architecture.attention_width

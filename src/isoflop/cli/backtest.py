@@ -30,6 +30,7 @@ SCHEMA = "isoflop.backtest/1"
     help="Hide the runs within this factor of the largest compute.",
 )
 @options.fitting
+@options.columns
 @options.reading
 @options.level()
 @options.seed()
@@ -42,6 +43,9 @@ def command(
     objective: str,
     draws: int,
     cluster: str,
+    x: tuple[str, ...],
+    y: str | None,
+    weights: str | None,
     where: str | None,
     param_count: str | None,
     level: float,
@@ -68,12 +72,15 @@ def command(
     with refusals_recorded(SCHEMA, delivery):
         verdict = backtest(
             law,
-            read_runs(sources, param_count=param_count, where=where),
+            read_runs(sources, param_count=param_count, where=where, y=y or "loss"),
             hide,
             objective=objective,
             draws=draws,
             level=level,
             cluster=cluster,
+            weights=weights,
+            x=x,
+            y=y,
             seed=seed,
         )
         return deliver(verdict, delivery, lambda: _page(verdict))

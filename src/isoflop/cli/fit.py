@@ -24,9 +24,7 @@ SCHEMA = "isoflop.fit/1"
 @click.command("fit")
 @options.sources()
 @options.fitting
-@click.option("--x", metavar="COL", multiple=True, help="Column an input of the law is read from; repeat in order.")
-@click.option("--weights", metavar="COL", help="Column that says how much each row counts.")
-@click.option("--y", metavar="COL", help="Column the law predicts, if not the loss.")
+@options.columns
 @click.option(
     "--starts",
     type=click.Choice(["default", "projected", "hoffmann4500"]),

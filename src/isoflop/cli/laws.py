@@ -30,10 +30,19 @@ def command(name: str | None, as_json: bool) -> None:
     Examples:
       isoflop laws
       isoflop laws chinchilla
+      isoflop laws published
     """
     from isoflop.laws.catalogue import LAWS, find
     from isoflop.laws.description import describe
 
+    if name == "published":
+        from isoflop.laws.published import published
+
+        if as_json:
+            print_json({"schema": "isoflop.published/1", "published": [item.to_dict() for item in published()]})
+        else:
+            show(_all_published())
+        return
     laws = LAWS if name is None else (find(name),)
     if as_json:
         print_json({"schema": "isoflop.laws/1", "laws": [describe(law) for law in laws]})
@@ -54,7 +63,24 @@ def _list(laws: tuple[Law, ...]) -> Iterator[RenderableType]:
     for law in laws:
         table.add_row(law.name, Text(law.title), Text(f"{law.output} = {law.formula}"))
     yield table
-    yield "All about one of them: isoflop laws chinchilla"
+    yield "All about one of them: isoflop laws chinchilla. Constants of the literature: isoflop laws published"
+
+
+def _all_published() -> Iterator[RenderableType]:
+    from rich.table import Table
+    from rich.text import Text
+
+    from isoflop.laws.published import published
+    from isoflop.quantities import format_number
+
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", expand=True)
+    for heading in ("name", "law", "values", "source"):
+        table.add_column(heading, no_wrap=heading == "name", overflow="fold")
+    for item in published():
+        values = ", ".join(f"{name} {format_number(value, 6)}" for name, value in item.values.items())
+        table.add_row(item.name, item.law.name if item.law else "–", Text(values), Text(item.source))
+    yield table
+    yield "Forecast from one that names a law: isoflop forecast published:NAME --params 70B --tokens 1.4T"
 
 
 def _explain(law: Law) -> Iterator[RenderableType]:

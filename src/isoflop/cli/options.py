@@ -101,6 +101,17 @@ def law() -> Callable[[Command], Command]:
     )
 
 
+def columns(function: Command) -> Command:
+    """`--x`, `--y` and `--weights`: which columns are read."""
+    for option in (
+        click.option("--weights", metavar="COL", help="Column that says how much each row counts."),
+        click.option("--y", metavar="COL", help="Column the law predicts, if not the loss."),
+        click.option("--x", metavar="COL", multiple=True, help="Column an input of the law is read from; in order."),
+    ):
+        function = option(function)
+    return function
+
+
 def draws() -> Callable[[Command], Command]:
     """`--draws`: how many refits the intervals rest on."""
     return click.option(

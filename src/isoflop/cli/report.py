@@ -16,7 +16,7 @@ from isoflop.errors import InputError, Refusal
 if TYPE_CHECKING:
     from isoflop.reporting.inputs import ReportInputs
 
-SCHEMA = "isoflop.report/1"
+SCHEMA = "isoflop.written-report/1"
 
 
 @click.command("report")
@@ -26,6 +26,11 @@ SCHEMA = "isoflop.report/1"
 @options.reading
 @options.seed()
 @options.out("report.html", "the report")
+@click.option(
+    "--picture",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also save forecast and outcome as .svg or .png.",
+)
 @options.answering
 def command(
     sources: tuple[str, ...],
@@ -35,6 +40,7 @@ def command(
     param_count: str | None,
     seed: int,
     out: Path,
+    picture: Path | None,
     as_json: bool,
     force: bool,
 ) -> int:
@@ -50,7 +56,7 @@ def command(
       isoflop report isoflop-demo --out demo.html
       isoflop report runs.csv --law chinchilla
     """
-    from isoflop.reporting.report import report_from_table, write_report
+    from isoflop.reporting.report import report_from_table, save_picture, write_report
 
     # Only what happens to runs is recorded as JSON: the report itself is written to --out.
     with refusals_recorded(SCHEMA, Delivery(as_json, force)):
@@ -62,6 +68,8 @@ def command(
             typed = f"isoflop report {shlex.join(sources)}"
             inputs = report_from_table(runs, law, draws=draws, seed=seed, commands=(typed,))
         place = write_report(out, inputs)
+        if picture is not None:
+            save_picture(picture, inputs)
     refused = inputs.fit.refused
     if as_json:
         print_json({"schema": SCHEMA, "report": str(place.resolve()), "title": inputs.title, "refused": refused,

@@ -36,10 +36,9 @@ def command(path: Path, as_json: bool) -> int:
       isoflop verify fit.json --json
       isoflop verify report.html
     """
-    from isoflop.fitting.verification import verify
-    from isoflop.reporting.verification import is_page, verify_report
+    from isoflop.reporting.verification import verify
 
-    result = verify_report(path) if is_page(path) else verify(path)
+    result = verify(path)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -75,5 +74,6 @@ def _page(result: Verification) -> Iterator[RenderableType]:
 def _telling(claim: Claim) -> bool:
     """Whether a claim deserves a line: what disagrees always, and of the rest what is a result."""
     results = ("params.", "objective.value", "status", "certificate.", "frontier.", "data.sha256", "data.runs", "bias.")
-    shown = (*results, "ensemble.draws", "rows.residuals", "held_out", "page")
-    return not claim.agrees or claim.name.removeprefix("fit.").startswith(shown)
+    shown = (*results, "ensemble.draws", "rows.residuals", "page")
+    outcome = claim.name.startswith("held_out") and ".run." not in claim.name
+    return not claim.agrees or outcome or claim.name.removeprefix("fit.").startswith(shown)

@@ -245,8 +245,9 @@ def from_record(record: Mapping[str, Any]) -> Fit:
     law = _law_from(record["declaration"])
     rows = record["rows"]
     stated = record["objective"]
-    objective = Objective(stated["name"], stated["delta"], stated["on"], stated["tilt"])
+    objective = Objective(stated["name"], stated["delta"], stated["on"], stated.get("tilt", 0.5))
     ensemble = record["ensemble"]
+    draws = _numbers(ensemble["draws"]).reshape(-1, len(ensemble["names"]))  # no draws are still draws of k numbers
     return Fit(
         law=law,
         theta=np.array([record["params"][name]["value"] for name in law.parameter_names]),
@@ -254,16 +255,16 @@ def from_record(record: Mapping[str, Any]) -> Fit:
         objective_value=record["objective"]["value"],
         status=FitStatus(record["status"]),
         certificate=Certificate.from_dict(record["certificate"]),
-        ensemble=Ensemble(tuple(ensemble["names"]), _numbers(ensemble["draws"]), record["interval_method"]),
+        ensemble=Ensemble(tuple(ensemble["names"]), draws, record["interval_method"]),
         level=record["level"],
         seed=record["seed"],
         runs=RunTable.from_dict(rows),
         clusters=np.array(rows["clusters"], dtype=np.int64),
         residuals=_numbers(rows["residuals"]),
         findings=tuple(Finding.from_dict(item) for item in record["warnings"]),
-        cluster=record["cluster"],
-        starts=record["starts"],
-        weights=record["weights"],
+        cluster=record.get("cluster", "auto"),
+        starts=record.get("starts", "default"),
+        weights=record.get("weights"),
     )
 
 

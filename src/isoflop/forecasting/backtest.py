@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,10 +158,15 @@ def backtest(
     draws: int = 1000,
     level: float = 0.9,
     cluster: str = "auto",
+    weights: str | None = None,
     where: str | None = None,
+    x: Sequence[str] = (),
+    y: str | None = None,
     seed: int = 0,
 ) -> Verdict:
     """Hide the runs with more than 1/`hide` of the largest compute, fit the rest, forecast the hidden ones.
+
+    The other arguments are those of `fit`.
 
     Raises:
         UsageError: `hide` is not above 1, or `draws` below 2.
@@ -177,7 +183,7 @@ def backtest(
         raise UsageError(f"hide={hide!r} must be a factor above 1: 10 hides the top decade of compute.")
     if draws < 2:
         raise UsageError(f"draws={draws}: a back-test scores intervals, which rest on draws: use 1000.")
-    runs = table_of(runs, where)
+    runs = table_of(runs, where, y or "loss")
     if not has_compute(runs):
         raise InputError("The runs have no column compute, nor params and tokens: which are the largest is not known.")
     compute = compute_of(runs)
@@ -187,7 +193,18 @@ def backtest(
             f"Hiding the runs within {hide:g}× of the largest leaves none to fit: the runs span "
             f"{compute.max() / compute.min():.1f}× in compute, choose a smaller --hide."
         )
-    fitted = fit_law(law, runs.select(kept), objective=objective, draws=draws, level=level, cluster=cluster, seed=seed)
+    fitted = fit_law(
+        law,
+        runs.select(kept),
+        objective=objective,
+        draws=draws,
+        level=level,
+        cluster=cluster,
+        weights=weights,
+        x=x,
+        y=y,
+        seed=seed,
+    )
     if not len(fitted.ensemble):
         raise Refusal(f"The {int(kept.sum())} smaller runs have no certified optimum. {fitted.status.sentence}")
     outcomes = compare(fitted, runs.select(~kept))

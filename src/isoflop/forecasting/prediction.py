@@ -73,6 +73,7 @@ class Forecast:
     level: float
     calibration: Calibration
     findings: tuple[Finding, ...] = ()
+    output: str = "loss"
 
     @property
     def refused(self) -> bool:
@@ -85,6 +86,7 @@ class Forecast:
             "schema": SCHEMA,
             "law": self.law,
             "level": self.level,
+            "output": self.output,
             "points": [point.to_dict() for point in self.points],
             "backtest_coverage": self.calibration.coverage,
             "backtest_error_per_decade": self.calibration.error_per_decade,
@@ -133,7 +135,7 @@ class Forecast:
                 what = ", ".join(f"{name} {format_number(value)}" for name, value in point.at.items())
             beyond = point.decades_beyond_data
             reach = "" if beyond is None else f", {beyond:+.2f} decades beyond the data"
-            lines.append(f"{what}: loss {point.loss}{reach}")
+            lines.append(f"{what}: {self.output} {point.loss}{reach}")
         return "\n".join([*lines, str(self.calibration)])
 
 
@@ -195,7 +197,7 @@ def forecast(
         for index in range(len(flop))
     )
     findings = by_weight((*fit.findings, *distance_findings(beyond), *calibration.findings))
-    return Forecast(fit.law.name, points, level, calibration, findings)
+    return Forecast(fit.law.name, points, level, calibration, findings, fit.law.output)
 
 
 def _columns(fit: Fit, values: Mapping[str, float | Sequence[float] | None]) -> dict[str, Array]:

@@ -95,7 +95,7 @@ def find_published(name: str) -> Published:
     """The published constants called `name`.
 
     Raises:
-        UsageError: there are none of that name; the message lists those whose names begin alike.
+        UsageError: there are none of that name; the message names those that are alike.
 
     Example:
         >>> find_published("hoffmann2022-approach3").theta
@@ -105,8 +105,9 @@ def find_published(name: str) -> Published:
         if item.name == name:
             return item
     names = [item.name for item in published()]
-    alike = [item for item in names if item[:4] == name[:4]] or get_close_matches(name, names, 5, 0.0)
-    raise UsageError(f"published constants {name!r} are unknown: there are {', '.join(alike)} and others.")
+    alike = [item for item in names if item[:4] == name[:4]] or get_close_matches(name, names, 5)
+    meant = f"; did you mean {', '.join(alike)}" if alike else ""
+    raise UsageError(f"published constants {name!r} are unknown{meant}: isoflop laws published lists them.")
 
 
 def published_for(law: Law) -> tuple[Published, ...]:

@@ -36,6 +36,7 @@ OWN_COMMANDS = (
     "isoflop backtest runs.csv --hide 10x                    # would it have forecast your largest runs?",
     "isoflop forecast fit.json --params 70e9 --tokens 1.4e12 # a run nobody has trained yet",
     "isoflop report fit.json --out report.html               # this page, for your runs",
+    "isoflop verify report.html                              # every number of the page, derived again",
     "",
     "isoflop init quickstart && isoflop run quickstart/study.toml   # or train a ladder of your own",
 )

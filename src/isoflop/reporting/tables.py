@@ -48,7 +48,7 @@ def fit_table(fit: Fit) -> Table:
 def forecast_table(forecast: Forecast) -> Table:
     """The points of a forecast with their intervals and their distance from the data."""
     table = _table(f"Forecast by {forecast.law}")
-    for name in ("model size", "tokens", "compute", "loss"):
+    for name in ("model size", "tokens", "compute", forecast.output):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column(f"{forecast.level:.0%} interval", no_wrap=True)
     table.add_column("compute beyond the data", justify="right")

@@ -19,6 +19,7 @@ import numpy as np
 from isoflop.errors import InputError, IsoflopError
 from isoflop.fitting.fit import Fit, predict
 from isoflop.fitting.verification import Claim, Verification, compare_records, verify_record
+from isoflop.fitting.verification import verify as verify_fit
 from isoflop.forecasting.backtest import Outcome
 from isoflop.forecasting.calibration import Calibration, calibrated_bounds
 from isoflop.quantities import Estimate
@@ -32,6 +33,25 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 _AGREE = 1e-9
 _AROUND = 24  # characters of a line shown before and after what differs
 _MOST_LINES = 20
+
+
+def verify(path: str | Path) -> Verification:
+    """Derive every number of a saved fit or a report again from the rows it carries; its content says which it is.
+
+    Raises:
+        InputError: the file is neither, or is not whole.
+
+    Example:
+        >>> import tempfile
+        >>> from isoflop.fitting.estimation import fit
+        >>> from isoflop.readers.examples import example_runs
+        >>> fitted = fit("chinchilla", example_runs(), where="held_out == 0", draws=20)
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     fitted.save(Path(place) / "fit.json")
+        ...     verify(Path(place) / "fit.json").kind
+        'fit'
+    """
+    return verify_report(path) if is_page(Path(path)) else verify_fit(path)
 
 
 def is_page(path: Path) -> bool:
@@ -72,7 +92,7 @@ def verify_report(path: str | Path) -> Verification:
             "report."
         ) from error
     claims = [replace(claim, name=f"fit.{claim.name}") for claim in fitted.claims]
-    claims += _outcome_claims(derived)
+    claims += [*_run_claims(derived), *_outcome_claims(derived)]
     claims += _page_claims(page, _rendered(derived))
     return Verification(str(path), fitted.law, tuple(claims), "report")
 
@@ -105,6 +125,17 @@ def _rendered(inputs: ReportInputs) -> str:
     with chart_library("verifying a report"):
         from isoflop.reporting.document import render_drawn
     return render_drawn(inputs, inputs.calibration or calibration_of(inputs.fit))
+
+
+def _run_claims(inputs: ReportInputs) -> Iterator[Claim]:
+    """The loss of each run against the row that was fitted, where the rows name their runs."""
+    rows = inputs.fit.runs
+    if not (rows.has("run") and rows.has("loss")):
+        return
+    fitted = dict(zip(rows["run"].tolist(), rows["loss"].tolist(), strict=True))
+    for place, run in enumerate(inputs.runs):
+        if run.spec.identifier in fitted:
+            yield from compare_records(f"runs[{place}].loss", run.loss, fitted[run.spec.identifier])
 
 
 def _outcome_claims(inputs: ReportInputs) -> Iterator[Claim]:
@@ -174,7 +205,7 @@ def _excerpts(claimed: str, found: str) -> tuple[str, str]:
         (place for place, (one, other) in enumerate(zip(claimed, found, strict=False)) if one != other),
         min(len(claimed), len(found)),
     )
-    return tuple(_excerpt(line, first) for line in (claimed, found))  # type: ignore[return-value]
+    return _excerpt(claimed, first), _excerpt(found, first)
 
 
 def _excerpt(line: str, place: int) -> str:
