@@ -116,7 +116,7 @@ def test_what_is_assumed_or_unknown_is_said() -> None:
     assert unknown.cost_usd is None and unknown.energy_mwh is None and unknown.co2_tonnes is None
     short = training_cost(1e12, 2e10, Devices(8, "h100"), mfu=0.4, tariff=Tariff(price=2.0))
     assert [finding.severity for finding in short.findings] == ["warn"]
-    assert "2e3 GB" in short.findings[0].message or "2000 GB" in short.findings[0].message
+    assert "2000 GB on each" in short.findings[0].message and "h100 holds 80 GB" in short.findings[0].message
 
 
 def test_devices_without_runs_take_the_median_of_all() -> None:

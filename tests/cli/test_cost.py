@@ -58,6 +58,68 @@ def test_hardware_of_ones_own(isoflop: Command, tmp_path: Path) -> None:
     assert "price" in isoflop(*call).stdout
 
 
+LLAMA_2_70B = """
+[architecture]
+layers = 80
+width = 8192
+heads = 64
+kv_heads = 8
+feedforward = 28672
+gated = true
+vocab = 32000
+context = 4096
+"""
+
+
+@pytest.fixture
+def llama(tmp_path: Path) -> Path:
+    place = tmp_path / "llama.toml"
+    place.write_text(LLAMA_2_70B)
+    return place
+
+
+def test_an_architecture_is_counted_exactly(isoflop: Command, llama: Path) -> None:
+    call = ("cost", "--architecture", llama, "--tokens", "2T", "--gpus", "2048xa100", "--batch", "1024")
+    record = isoflop(*call, "--convention", "matmul", "--json").record
+    architecture = record["architecture"]
+    assert record["params"] == architecture["parameters"]["total"] == 68_976_648_192
+    assert record["compute"] == architecture["compute"]["matmul"]
+    assert set(architecture["compute"]) == {"6nd", "kaplan", "hoffmann", "hoffmann-without-embeddings", "matmul"}
+    assert architecture["cache_bytes_per_token"] == 327_680
+    assert architecture["layouts"]
+    for layout in architecture["layouts"]:
+        assert layout["tensor"] * layout["pipeline"] * layout["data"] == 2048
+        assert layout["states"] + layout["activations"] <= 80e9
+    assert isoflop(*call, "--json").record["compute"] == pytest.approx(6 * 68_976_648_192 * 2e12)
+    assert isoflop(*call, "--compute", "9e23", "--json").record["compute"] == 9e23
+    page = isoflop(*call).stdout
+    assert all(words in page for words in ("kaplan", "Layouts that fit", "tokens/s", "328 kB"))
+
+
+def test_no_layout_for_too_few_devices(isoflop: Command, llama: Path) -> None:
+    ended = isoflop("cost", "--architecture", llama, "--tokens", "2T", "--gpus", "8xa100")
+    assert ended.code == 0
+    assert "No layout" in ended.stdout and "use more devices" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("--params", "70B", "--architecture", "FILE"), "--params='70B'"),
+        (("--active-params", "7B", "--architecture", "FILE"), "--active-params='7B'"),
+        (("--batch", "0.5", "--architecture", "FILE"), "--batch='0.5'"),
+        (("--architecture", "nosuch.toml"), "nosuch.toml"),
+        (("--params", "7B", "--batch", "8"), "--batch='8'"),
+        ((), "--params is missing"),
+    ],
+)
+def test_size_is_given_once(arguments: tuple[str, ...], named: str, isoflop: Command, llama: Path) -> None:
+    given = [str(llama) if argument == "FILE" else argument for argument in arguments]
+    ended = isoflop("cost", "--tokens", "2T", "--gpus", "8xa100", *given)
+    assert ended.code == 2 and ended.stdout == ""
+    assert named in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

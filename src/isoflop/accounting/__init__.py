@@ -1,1 +1,1 @@
-"""What a model costs: parameters and FLOPs from its shape. Pure arithmetic, no NumPy."""
+"""What a model costs: parameters, FLOP, memory, hours, dollars and energy from its shape. Pure arithmetic, no NumPy."""

@@ -7,7 +7,7 @@ have beyond it, and only accounting reads it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from isoflop.accounting.shape import Positions, Shape
 from isoflop.errors import UsageError
@@ -74,6 +74,13 @@ class Architecture:
             _demand(f"architecture: {name}", getattr(self, name), 1)
         if self.heads % self.kv_heads:
             raise UsageError(f"architecture: heads={self.heads} must be a multiple of kv_heads={self.kv_heads}.")
+        for name, allowed in (("embeddings", get_args(Embeddings)), ("positions", get_args(Positions))):
+            if getattr(self, name) not in allowed:
+                raise UsageError(
+                    f"architecture: {name}={getattr(self, name)!r} is unknown: use one of {', '.join(allowed)}."
+                )
+        if not isinstance(self.gated, bool):
+            raise UsageError(f"architecture: gated={self.gated!r} must be true or false.")
         if self.experts is not None and self.experts.dense_layers > self.layers:
             raise UsageError(f"experts: dense_layers={self.experts.dense_layers} must be at most layers={self.layers}.")
 

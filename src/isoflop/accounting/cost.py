@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from isoflop.accounting.breakdown import Breakdown
 from isoflop.accounting.energy import KG_CO2_PER_KWH, POWER_USAGE_EFFECTIVENESS, co2_tonnes, energy_mwh
 from isoflop.accounting.flops import six_nd
 from isoflop.accounting.hardware import Device, find_device
@@ -66,6 +67,7 @@ class Cost:
     co2_tonnes: float | None
     memory: Mapping[str, float]
     findings: tuple[Finding, ...] = ()
+    architecture: Breakdown | None = None
 
     @property
     def refused(self) -> bool:
@@ -90,6 +92,7 @@ class Cost:
             "energy_mwh": self.energy_mwh,
             "co2_tonnes": self.co2_tonnes,
             "memory": dict(self.memory),
+            **({} if self.architecture is None else {"architecture": self.architecture.to_dict()}),
             "refused": self.refused,
             "warnings": [finding.to_dict() for finding in self.findings],
         }
