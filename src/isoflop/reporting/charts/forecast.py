@@ -96,14 +96,16 @@ def chart(tables: Data, fit: Fit, label: str) -> parts.Chart:
 
 
 def _names(held: alt.InlineData, x: alt.X) -> list[alt.Chart]:
-    """Forecast and outcome in words at the ends of the bar, on a rim of paper where a line passes under them."""
+    """Forecast and outcome in words beyond the ends of the bar, the higher above, on a rim of paper over the lines."""
     layers = []
-    for text, at, shift, shade in (("forecast", "high", -10, "forecast"), ("outcome", "low", 12, "outcome")):
+    for text, upper in (("forecast", False), ("forecast", True), ("outcome", False), ("outcome", True)):
+        chosen = alt.Chart(held).transform_filter(f"datum.upper === '{text}'" if upper else f"datum.upper !== '{text}'")
         plain: dict[str, Any] = {"align": "right", "fontSize": 13, "fontWeight": 600, "dx": 6}
-        place: dict[str, Any] = {"x": x, "y": alt.Y(f"{at}:Q"), "yOffset": alt.value(shift), "text": f"{text} label:N"}
+        end, shift = ("top", -10) if upper else ("bottom", 12)
+        place: dict[str, Any] = {"x": x, "y": alt.Y(f"{end}:Q"), "yOffset": alt.value(shift), "text": f"{text} label:N"}
         rim: dict[str, Any] = {"stroke": colour("paper"), "strokeWidth": 4, "strokeJoin": "round"}
-        layers.append(alt.Chart(held).mark_text(**plain, **rim, color=colour("paper")).encode(**place))
-        layers.append(alt.Chart(held).mark_text(**plain, color=colour(shade)).encode(**place))
+        layers.append(chosen.mark_text(**plain, **rim, color=colour("paper")).encode(**place))
+        layers.append(chosen.mark_text(**plain, color=colour(text)).encode(**place))
     return layers
 
 
@@ -179,6 +181,8 @@ def _held_out_row(name: str, outcome: Outcome) -> Row:
     row["forecast"], row["outcome"] = significant(estimate.value), significant(outcome.actual)
     row["low"] = significant(estimate.value if estimate.low is None else estimate.low)
     row["high"] = significant(estimate.value if estimate.high is None else estimate.high)
+    row["top"], row["bottom"] = max(row["high"], row["outcome"]), min(row["low"], row["outcome"])
+    row["upper"] = "outcome" if outcome.actual > estimate.value else "forecast"
     row["forecast label"] = f"forecast {loss_text(estimate.value)}"
     row["outcome label"] = f"outcome {loss_text(outcome.actual)}"
     words = {"said": bracketed(estimate), "came": loss_text(outcome.actual), "error": error_text(outcome.error)}
