@@ -188,3 +188,21 @@ def test_weights_of_text_or_zero_are_refused_by_row():
         fit("chinchilla", table, weights="name")
     with pytest.raises(InputError, match=r"row 2, column 'zero': 0\.0 is not a positive number"):
         fit("chinchilla", table, weights="zero")
+
+
+def test_scipy_finds_the_same_least_squares():
+    """An independent solver on residuals of its own making."""
+    from scipy.optimize import least_squares
+
+    table = grid(0.01)
+    size, data = (np.log(np.asarray(table[name])) for name in ("params", "tokens"))
+
+    def residuals(theta):
+        e, a, b, alpha, beta = theta
+        return np.log(np.exp(e) + np.exp(a - alpha * size) + np.exp(b - beta * data)) - np.log(table["loss"])
+
+    start = [0.0, 5.0, 6.0, 0.3, 0.3]
+    found = least_squares(residuals, start, method="lm", xtol=1e-15, ftol=1e-15, gtol=1e-15)
+    ours = fit("chinchilla", table, objective="ls", draws=0)
+    assert ours.theta == pytest.approx([*np.exp(found.x[:3]), *found.x[3:]], rel=1e-6)
+    assert ours.objective_value <= 2.0 * found.cost * (1.0 + 1e-12)
