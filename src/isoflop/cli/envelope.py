@@ -29,13 +29,7 @@ SCHEMA = "isoflop.fit/1"
     show_default=True,
     help="At how many computes the best run is sought.",
 )
-@click.option(
-    "--draws",
-    type=click.IntRange(0, 1_000_000),
-    default=1000,
-    show_default=True,
-    help="Resamples of the runs that the intervals rest on.",
-)
+@options.draws()
 @options.reading
 @options.level()
 @options.seed()

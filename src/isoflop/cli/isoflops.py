@@ -46,13 +46,7 @@ SCHEMA = "isoflop.fit/1"
     type=click.FloatRange(1.0, min_open=True),
     help="Use only runs within this factor of the optimal size, such as 4; all unless given.",
 )
-@click.option(
-    "--draws",
-    type=click.IntRange(0, 1_000_000),
-    default=1000,
-    show_default=True,
-    help="Resamples that the intervals rest on.",
-)
+@options.draws()
 @options.reading
 @options.level()
 @options.seed()

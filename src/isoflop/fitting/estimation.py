@@ -25,7 +25,7 @@ from isoflop.laws.law import Law
 from isoflop.readers.read import read_runs
 from isoflop.runs.table import RunTable
 
-_PROJECTED, _DIVERSE = 16, 128  # together they missed no optimum on 150 hostile synthetic problems (2026-08)
+_PROJECTED, _DIVERSE = 16, 128  # together they missed no optimum on 150 hostile problems (prototype, 2026-08)
 
 
 def fit(
