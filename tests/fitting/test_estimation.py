@@ -122,9 +122,9 @@ def test_unknown_names_are_refused():
 
 
 def test_few_sizes_keep_the_design_when_resampled():
-    """With six sizes, drawing whole sizes would lose the exponent; the wild bootstrap keeps every row."""
+    """With six sizes, drawing whole sizes would lose the exponent; simulated runs keep every row."""
     fitted = fit("chinchilla", grid(0.01), draws=100)
-    assert fitted.ensemble.method == "wild-cluster-bootstrap"
+    assert fitted.ensemble.method == "parametric-bootstrap"
     assert len(fitted.ensemble) == 100
     assert np.all((fitted.ensemble.draws[:, 3] > 0.1) & (fitted.ensemble.draws[:, 3] < 0.8))
 

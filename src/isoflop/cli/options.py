@@ -11,6 +11,18 @@ import click
 from isoflop.errors import UsageError
 from isoflop.quantities import PARAM_COUNTS, Kind, parse_quantity
 
+INTERVALS = (
+    "auto",
+    "cluster-bootstrap",
+    "pairs-bootstrap",
+    "parametric-bootstrap",
+    "bca",
+    "wild-bootstrap",
+    "wald-t",
+    "profile-likelihood",
+)
+"""The methods of `isoflop.fitting.uncertainty`, which is not imported for the sake of a help text."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -94,10 +106,11 @@ def law() -> Callable[[Command], Command]:
     """`--law`: what is fitted."""
     return click.option(
         "--law",
-        metavar="NAME|FORMULA",
-        default="chinchilla",
+        metavar="auto|NAME|FORMULA",
+        default="auto",
         show_default=True,
-        help="One of `isoflop laws`, or a formula: names that are columns (or N, D, C) are inputs.",
+        help="One of `isoflop laws`, or a formula: names that are columns (or N, D, C) are inputs. auto lets laws "
+        "compete in forecasting the larger runs from the smaller, and combines the better ones.",
     )
 
 
@@ -124,8 +137,15 @@ def draws() -> Callable[[Command], Command]:
 
 
 def fitting(function: Command) -> Command:
-    """`--law`, `--objective`, `--draws` and `--cluster`: how a law is fitted."""
+    """`--law`, `--objective`, `--draws`, `--intervals` and `--cluster`: how a law is fitted."""
     for option in (
+        click.option(
+            "--intervals",
+            type=click.Choice(INTERVALS),
+            default="auto",
+            show_default=True,
+            help="Where the draws come from; auto suits the number of runs and groups.",
+        ),
         click.option(
             "--cluster",
             metavar="COLUMN|none",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ def fit_page(fitted: Fit) -> Iterator[RenderableType]:
 
     from isoflop.forecasting.calibration import calibrate
     from isoflop.reporting.tables import findings_lines, fit_table
+    from isoflop.reporting.words import formula_with_numbers
 
     yield fit_table(fitted)
     yield Text(f"{fitted.law.output} = {formula_with_numbers(fitted)}", "bold", no_wrap=True)
@@ -29,17 +29,6 @@ def fit_page(fitted: Fit) -> Iterator[RenderableType]:
     if len(fitted.ensemble):
         yield str(calibrate(fitted))
     yield from findings_lines(fitted.findings)
-
-
-def formula_with_numbers(fitted: Fit) -> str:
-    """The formula with the fitted numbers in place of the parameters."""
-    numbers = {name: format_number(estimate.value, 4) for name, estimate in fitted.params.items()}
-
-    def number(match: re.Match[str]) -> str:
-        text = numbers.get(match[0], match[0])
-        return f"({text})" if text.startswith("-") else text
-
-    return re.sub(r"[A-Za-z_]\w*", number, fitted.law.formula)
 
 
 def certificate_line(fitted: Fit) -> str:

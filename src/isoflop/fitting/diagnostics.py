@@ -48,7 +48,7 @@ def _not_an_optimum(fitted: Fit) -> Iterator[Finding]:
 def _few_runs(fitted: Fit) -> Iterator[Finding]:
     columns = [fitted.runs.column(name) for name in fitted.law.columns if fitted.runs.has(name)]
     distinct = len(np.unique(np.stack(columns, axis=1), axis=0)) if columns else len(fitted.runs)
-    parameters = len(fitted.law.parameters)
+    parameters = fitted.size
     if distinct < parameters + 3:
         yield Finding(
             "few-runs",
@@ -107,7 +107,8 @@ def _unsettled_draws(fitted: Fit, draws: int) -> Iterator[Finding]:
 def _open_bounds(fitted: Fit) -> Iterator[Finding]:
     if len(fitted.ensemble) < 2:
         return
-    for name, estimate in fitted.params.items():
+    everything = [item for part in fitted.parts for item in part.params.items()]
+    for name, estimate in dict(everything).items():
         sides = [side for side, bound in (("below", estimate.low), ("above", estimate.high)) if bound is None]
         if sides:
             yield Finding(

@@ -16,11 +16,13 @@ from isoflop import records, tabular
 from isoflop.errors import InputError, UsageError
 from isoflop.findings import Finding, refuses
 from isoflop.fitting.certificate import Certificate, FitStatus
+from isoflop.fitting.forecasts import Rolling
 from isoflop.fitting.objective import Objective
 from isoflop.laws.frontier import exponents, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.laws.latex import latex
 from isoflop.laws.law import Input, Law, Parameter
+from isoflop.laws.stack import stack_laws, stack_theta
 from isoflop.laws.surface import GeneralSurface, to_log
 from isoflop.quantities import Estimate, format_number
 from isoflop.runs.table import RunTable
@@ -55,12 +57,56 @@ class Ensemble:
 
 
 @dataclass(frozen=True)
+class Contestant:
+    """A law that `auto` tried: its mean error on hidden larger runs (None where none could be hidden), its weight."""
+
+    law: str
+    error: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class MemberFit:
+    """One law of a stacked fit: its weight, its optimum θ (k,), how that fit ended and the evidence."""
+
+    law: Law
+    weight: float
+    theta: Array
+    status: FitStatus
+    certificate: Certificate
+
+    def to_dict(self, params: Mapping[str, Estimate], *, full: bool) -> dict[str, Any]:
+        """The JSON object of this member, its parameters with their intervals; `full` adds the law's declaration."""
+        return {
+            **({"declaration": asdict(self.law)} if full else {}),
+            "law": self.law.name,
+            "formula": self.law.formula,
+            "weight": self.weight,
+            "params": {name: estimate.to_dict() for name, estimate in params.items()},
+            "status": self.status.value,
+            "certificate": self.certificate.to_dict(),
+        }
+
+
+@dataclass(frozen=True)
+class Part:
+    """A law of a fit with its constants and its share of the forecast: all of it, where the law is not a stack."""
+
+    law: Law
+    params: dict[str, Estimate]
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class Fit:
     """A law fitted to runs: the optimum, its certificate, its ensemble, its data and what they give cause to say.
 
     `theta` (k,) is the optimum in the order of `law.parameter_names`; `residuals` (n,) are observed minus fitted
-    log-loss (or value); `clusters` (n,) numbers the groups of rows that were resampled together. `cluster`, `starts`
-    and `weights` are what the fit was asked for, so that it can be done again.
+    log-loss (or value); `clusters` (n,) numbers the groups of rows that were resampled together. `cluster`,
+    `intervals`, `starts` and `weights` are what the fit was asked for, so that it can be done again.
+
+    `rolling` are forecasts of the larger runs from the smaller. Where the law was chosen, `contest` lists who competed;
+    where several share the forecast, the law is a stack of them (`isoflop.laws.stack`) and `members` are its parts.
     """
 
     law: Law
@@ -77,16 +123,55 @@ class Fit:
     residuals: Array
     findings: tuple[Finding, ...] = ()
     cluster: str = "auto"
+    intervals: str = "auto"
     starts: str = "default"
     weights: str | None = None
+    rolling: Rolling | None = None
+    contest: tuple[Contestant, ...] = ()
+    members: tuple[MemberFit, ...] = ()
 
     @property
     def params(self) -> dict[str, Estimate]:
-        """Each parameter with its interval at `level`: percentiles of the draws."""
-        return {
-            item.name: _closed(item, _estimate(float(value), self.ensemble.draws[:, index], self.level))
-            for index, (item, value) in enumerate(zip(self.law.parameters, self.theta, strict=True))
-        }
+        """Each parameter with its interval at `level`: percentiles of the draws; a stack has those of its members."""
+        if self.members:
+            return {}
+        return _params(self.law, self.theta, self.ensemble.draws, self.level)
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The laws that make up this fit with their constants: one, or the members of a stack by their own draws."""
+        if not self.members:
+            return (Part(self.law, self.params),)
+        first = len(self.members)
+        found = []
+        for place, member in enumerate(self.members):
+            draws = self.ensemble.draws[self.ensemble.draws[:, place] == 1.0, first : first + len(member.theta)]
+            found.append(Part(member.law, _params(member.law, member.theta, draws, self.level), member.weight))
+            first += len(member.theta)
+        return tuple(found)
+
+    @property
+    def size(self) -> int:
+        """How many parameters the law has; of a stack, its largest member."""
+        return max(len(part.law.parameters) for part in (self.members or (self,)))
+
+    @property
+    def formula(self) -> str:
+        """The formula of the law; of a stack, its members by name with their weights as powers."""
+        if not self.members:
+            return self.law.formula
+        return " · ".join(f"({member.law.name})^{format_number(member.weight, 2)}" for member in self.members)
+
+    @property
+    def asked(self) -> Law | str:
+        """The law that the fit was asked for: `auto` where it was chosen."""
+        return "auto" if self.contest else self.law
+
+    @property
+    def asked_columns(self) -> tuple[str, ...]:
+        """The columns that a chosen law was asked to read, where they are not the usual ones."""
+        usual = {"params", "tokens", "compute", "unique_tokens"}
+        return () if not self.contest or set(self.law.columns) <= usual else self.law.columns
 
     @property
     def frontier(self) -> dict[str, Estimate]:
@@ -110,7 +195,7 @@ class Fit:
         record: dict[str, Any] = {
             "schema": SCHEMA,
             "law": self.law.name,
-            "formula": self.law.formula,
+            "formula": self.formula,
             "params": {name: estimate.to_dict() for name, estimate in self.params.items()},
             "objective": {**self.objective.to_dict(), "value": self.objective_value},
             "status": self.status.value,
@@ -121,6 +206,7 @@ class Fit:
             "draws": len(self.ensemble),
             "seed": self.seed,
             "cluster": self.cluster,
+            "intervals": self.intervals,
             "starts": self.starts,
             "weights": self.weights,
             "refused": self.refused,
@@ -133,8 +219,14 @@ class Fit:
             },
             "warnings": [finding.to_dict() for finding in self.findings],
         }
+        if self.contest:
+            record["contest"] = [asdict(contestant) for contestant in self.contest]
+        if self.members:
+            pairs = zip(self.members, self.parts, strict=True)
+            record["members"] = [member.to_dict(part.params, full=full) for member, part in pairs]
         if full:
-            record["declaration"] = asdict(self.law)
+            record["declaration"] = None if self.members else asdict(self.law)
+            record["rolling"] = None if self.rolling is None else self.rolling.to_dict()
             record["ensemble"] = {"names": list(self.ensemble.names), "draws": self.ensemble.draws}
             record["rows"] = {**self.runs.to_dict(), "clusters": self.clusters, "residuals": self.residuals}
         return record
@@ -145,11 +237,14 @@ class Fit:
 
     def table(self) -> Table:
         """Each parameter, and each exponent of the frontier, with its interval at `level` and its meaning."""
-        meanings = {parameter.name: parameter.meaning for parameter in self.law.parameters} | _EXPONENTS
-        values = {**self.params, **self.frontier}
-        rows = tuple((name, *estimate_cells(value), meanings[name]) for name, value in values.items())
-        title = f"{self.law.title}: {self.law.output} = {self.law.formula}"
-        return Table(title, ("parameter", "value", "low", "high", "meaning"), rows)
+        rows: list[tuple[Any, ...]] = []
+        for part in self.parts:
+            owner = f"{part.law.name}: " if self.members else ""
+            for parameter in part.law.parameters:
+                rows.append((owner + parameter.name, *estimate_cells(part.params[parameter.name]), parameter.meaning))
+        rows += [(name, *estimate_cells(value), _EXPONENTS[name]) for name, value in self.frontier.items()]
+        title = f"{self.law.title}: {self.law.output} = {self.formula}"
+        return Table(title, ("parameter", "value", "low", "high", "meaning"), tuple(rows))
 
     def _repr_html_(self) -> str:
         return tabular.html(self.table())
@@ -160,25 +255,39 @@ class Fit:
 
     def to_latex(self) -> str:
         """The law with its numbers, then the rows of `table`, for LaTeX."""
-        return rf"\[ {latex(self.law, self.theta.tolist())} \]" + "\n" + tabular.latex(self.table())
+        formulas = (
+            rf"\[ {latex(part.law, [estimate.value for estimate in part.params.values()])} \]" for part in self.parts
+        )
+        return "\n".join([*formulas, tabular.latex(self.table())])
 
     def __str__(self) -> str:
         """One line per parameter under the formula."""
-        lines = [f"{self.law.title}: {self.law.output} = {self.law.formula}"]
-        for parameter in self.law.parameters:
-            estimate = self.params[parameter.name]
-            bounds = (estimate.low, estimate.high)
-            low, high = ("open" if bound is None else format_number(bound, 4) for bound in bounds)
-            value = format_number(estimate.value, 5)
-            lines.append(f"  {parameter.name:8} {value:>12}  [{low}, {high}]  {parameter.meaning}")
+        lines = [f"{self.law.title}: {self.law.output} = {self.formula}"]
+        for part in self.parts:
+            if self.members:
+                lines.append(f" {part.law.name}, weight {part.weight:.0%}: {part.law.formula}")
+            for parameter in part.law.parameters:
+                estimate = part.params[parameter.name]
+                bounds = (estimate.low, estimate.high)
+                low, high = ("open" if bound is None else format_number(bound, 4) for bound in bounds)
+                value = format_number(estimate.value, 5)
+                lines.append(f"  {parameter.name:8} {value:>12}  [{low}, {high}]  {parameter.meaning}")
         return "\n".join(lines)
+
+
+def _params(law: Law, theta: Array, draws: Array, level: float) -> dict[str, Estimate]:
+    return {
+        item.name: _closed(item, _estimate(float(value), draws[:, index], level))
+        for index, (item, value) in enumerate(zip(law.parameters, theta, strict=True))
+    }
 
 
 def _estimate(value: float, draws: Array, level: float) -> Estimate:
     if len(draws) < 2:
         return Estimate(value)
     low, high = interval(draws, level)
-    return Estimate(value, float(low), float(high))
+    # Draws of small studies surround the efficient fit: the stated optimum may lie just outside them.
+    return Estimate(value, min(float(low), value), max(float(high), value))
 
 
 def _closed(parameter: Parameter, estimate: Estimate) -> Estimate:
@@ -242,7 +351,9 @@ def load_fit(path: str | Path) -> Fit:
 
 def from_record(record: Mapping[str, Any]) -> Fit:
     """The fit of a full JSON object."""
-    law = _law_from(record["declaration"])
+    members = tuple(_member(item) for item in record.get("members", ()))
+    law = stack_laws([member.law for member in members]) if members else _law_from(record["declaration"])
+    theta = stack_theta(members) if members else _theta(law, record["params"])
     rows = record["rows"]
     stated = record["objective"]
     objective = Objective(stated["name"], stated["delta"], stated["on"], stated.get("tilt", 0.5))
@@ -250,7 +361,7 @@ def from_record(record: Mapping[str, Any]) -> Fit:
     draws = _numbers(ensemble["draws"]).reshape(-1, len(ensemble["names"]))  # no draws are still draws of k numbers
     return Fit(
         law=law,
-        theta=np.array([record["params"][name]["value"] for name in law.parameter_names]),
+        theta=theta,
         objective=objective,
         objective_value=record["objective"]["value"],
         status=FitStatus(record["status"]),
@@ -263,9 +374,23 @@ def from_record(record: Mapping[str, Any]) -> Fit:
         residuals=_numbers(rows["residuals"]),
         findings=tuple(Finding.from_dict(item) for item in record["warnings"]),
         cluster=record.get("cluster", "auto"),
+        intervals=record.get("intervals", "auto"),
         starts=record.get("starts", "default"),
         weights=record.get("weights"),
+        rolling=Rolling.from_dict(record["rolling"]) if record.get("rolling") else None,
+        contest=tuple(Contestant(**item) for item in record.get("contest", ())),
+        members=members,
     )
+
+
+def _member(item: Mapping[str, Any]) -> MemberFit:
+    law = _law_from(item["declaration"])
+    status, certificate = FitStatus(item["status"]), Certificate.from_dict(item["certificate"])
+    return MemberFit(law, item["weight"], _theta(law, item["params"]), status, certificate)
+
+
+def _theta(law: Law, params: Mapping[str, Any]) -> Array:
+    return np.array([params[name]["value"] for name in law.parameter_names])
 
 
 def _numbers(values: Any) -> Array:

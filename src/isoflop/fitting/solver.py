@@ -23,8 +23,9 @@ from functools import cached_property
 import numpy as np
 
 from isoflop.fitting.objective import Objective
+from isoflop.fitting.whitening import Whitening
 from isoflop.laws.graph import Array, Index, Mask
-from isoflop.laws.surface import Surface
+from isoflop.laws.surface import Linearisation, Surface
 
 _CELLS = 144 * 240  # lanes x rows of one working array: fewer cost more calls, more leave the cache (2026-11)
 _RELAXED = 0.6  # of the curvature that reweighting gives: longer steps, half as many (2026-11)
@@ -81,6 +82,7 @@ class Problem:
     lower: Array | None = None  # bounds on φ (k, 1), where the law has any
     upper: Array | None = None
     weights: Array | None = None  # of the rows (n,)
+    whitening: Whitening | None = None  # for rows whose errors differ in size or hang together
 
     def evaluate(self, phi: Array, rows: Rows, *, newton: bool) -> tuple[Array, Array, Array, Array]:
         """Objective (m,), gradient (k, m), Hessian (k, k, m) and force √Σψ² (m,) at a batch of φ.
@@ -93,6 +95,7 @@ class Problem:
         linear = self.surface.linearise(phi, second=newton)
         with np.errstate(all="ignore"):
             residual = linear.value - (self.target if rows.targets is None else rows.targets)
+            residual = residual if self.whitening is None else self.whitening.apply(residual)
             size = np.abs(residual)
             inside = np.minimum(size, zone)
             if np.isinf(zone):
@@ -103,12 +106,27 @@ class Problem:
             pull = inside if factor is None else inside * factor
             curvature = curvature if factor is None else curvature * factor
             slope = np.copysign(pull, residual)
-            gradient, hessian = linear.gradient(slope), linear.hessian(curvature, slope if newton else None)
+            gradient, hessian = self._derivatives(linear, curvature, slope, newton)
             # Where a derivative overflows there is nowhere to go from: such a point counts as infinitely bad.
             sound = np.isfinite(gradient).all(axis=0) & np.isfinite(hessian).all(axis=(0, 1))
             value = np.where(sound, _row_sums(pull, size) - 0.5 * _row_sums(pull, inside), np.inf)
             force = np.sqrt(_row_sums(slope, slope))
             return value, np.where(sound, gradient, 0.0), np.where(sound, hessian, 0.0), np.where(sound, force, 0.0)
+
+    def _derivatives(self, linear: Linearisation, curvature: Array, slope: Array, newton: bool) -> tuple[Array, Array]:
+        """Gradient (k, m) and Hessian (k, k, m) of the objective, through the whitening where there is one."""
+        if self.whitening is None:
+            return linear.gradient(slope), linear.hessian(curvature, slope if newton else None)
+        pulled = self.whitening.transpose(slope)
+        if not self.whitening.blocks:
+            hessian = linear.hessian(curvature / self.whitening.scale**2, pulled if newton else None)
+            return linear.gradient(pulled), hessian
+        jacobian = self.whitening.apply(linear.jacobian)
+        weighted = jacobian * curvature[:, None, :]
+        hessian = np.matmul(weighted, jacobian.transpose(0, 2, 1)).transpose(1, 2, 0)
+        if newton:
+            hessian = hessian + linear.hessian(np.zeros_like(curvature), pulled)
+        return linear.gradient(pulled), np.ascontiguousarray(hessian)
 
     def _factor(self, residual: Array, rows: Rows) -> Array | None:
         """What each row counts (m, n): its own weight, that of the resample, and of its side; None if all count 1."""

@@ -156,19 +156,22 @@ def _refit(record: Mapping[str, Any]) -> Fit:
         "objective": claimed.objective,
         "level": claimed.level,
         "cluster": claimed.cluster,
+        "intervals": claimed.intervals,
         "starts": claimed.starts,
+        "x": claimed.asked_columns,
+        "y": claimed.law.output if claimed.contest else None,
         "weights": claimed.weights,
         "seed": claimed.seed,
     }
     wanted = draws = len(claimed.ensemble)
-    found = fit(claimed.law, claimed.runs, draws=draws, **settings)
+    found = fit(claimed.asked, claimed.runs, draws=draws, **settings)
     # Draws that did not settle were left out of the file; asking for that many more brings the same ones.
     for _ in range(_MOST_REFITS):
         missing = wanted - len(found.ensemble)
         if missing <= 0 or not len(found.ensemble):
             break
         draws += missing
-        found = fit(claimed.law, claimed.runs, draws=draws, **settings)
+        found = fit(claimed.asked, claimed.runs, draws=draws, **settings)
     return found
 
 

@@ -15,10 +15,10 @@ from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.estimation import table_of
 from isoflop.fitting.fit import Fit, predict
-from isoflop.forecasting.bounds import compute_of, has_compute
 from isoflop.forecasting.calibration import calibrate, calibrated_bounds
 from isoflop.laws.law import Law
 from isoflop.quantities import Estimate
+from isoflop.runs.compute import compute_of, has_compute
 from isoflop.runs.table import RunTable
 from isoflop.tabular import Table, estimate_cells
 
@@ -158,6 +158,7 @@ def backtest(
     draws: int = 1000,
     level: float = 0.9,
     cluster: str = "auto",
+    intervals: str = "auto",
     weights: str | None = None,
     where: str | None = None,
     x: Sequence[str] = (),
@@ -200,6 +201,7 @@ def backtest(
         draws=draws,
         level=level,
         cluster=cluster,
+        intervals=intervals,
         weights=weights,
         x=x,
         y=y,

@@ -6,10 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.fitting.fit import Fit, interval, predict
 from isoflop.laws.graph import Array
-from isoflop.runs.table import RunTable
 
 
 def prediction_bounds(fit: Fit, columns: Mapping[str, Array], level: float) -> tuple[Array, Array]:
@@ -38,15 +36,3 @@ def on_error_scale(fit: Fit, values: Array) -> Array:
 def from_error_scale(fit: Fit, values: Array) -> Array:
     """The inverse of `on_error_scale`."""
     return np.exp(values) if fit.objective.on == "log-loss" else values
-
-
-def has_compute(runs: RunTable) -> bool:
-    """Whether the compute of the runs is known, so that they can be ordered by it."""
-    return len(runs) > 0 and (runs.has("compute") or (runs.has("params") and runs.has("tokens")))
-
-
-def compute_of(runs: RunTable) -> Array:
-    """Compute (n,) by which runs are ordered and distances measured: 6·N·D, else the compute column."""
-    if runs.has("params") and (runs.has("tokens") or runs.has("compute")):
-        return np.asarray(FLOP_PER_PARAMETER_AND_TOKEN * runs["params"] * runs.tokens())
-    return runs.compute()

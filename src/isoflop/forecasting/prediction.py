@@ -22,11 +22,11 @@ from isoflop.errors import Refusal, UsageError
 from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.fit import Fit, predict
 from isoflop.fitting.published_fit import fit_from
-from isoflop.forecasting.bounds import compute_of, has_compute
 from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
+from isoflop.runs.compute import compute_of, has_compute
 from isoflop.tabular import Table, estimate_cells
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def forecast(
         raise Refusal(f"The fit of {fit.law.name} has no draws, so no interval can be given: fit with --draws 1000.")
     level = fit.level if level is None else level
     columns = _columns(fit, {"params": params, "tokens": tokens, "compute": compute, **(at or {})})
-    calibration = calibrate(fit) if calibration is None else calibration
+    calibration = calibrate(fit, level) if calibration is None else calibration
     value = predict(fit.law, fit.theta, columns)[0]
     flop = columns["compute"]
     known = len(fit.ensemble) > 1

@@ -104,8 +104,11 @@ def _coefficient_and_power(law: Law, term: Monomial, phi: Array, name: str) -> t
     power = np.full(phi.shape[1], -term.offset.powers.get(name, 0.0))
     for parameter, affine in term.coefficients.items():
         values = phi[law.parameter_names.index(parameter)]
-        coefficient += affine.constant * values
-        power -= affine.powers.get(name, 0.0) * values
+        # A term that a draw does without has a logarithm of -∞, which a factor of zero would make NaN.
+        if affine.constant:
+            coefficient += affine.constant * values
+        if affine.powers.get(name):
+            power -= affine.powers[name] * values
     return coefficient, power
 
 

@@ -251,6 +251,14 @@ class PosynomialLinearisation:
         self.value = value
         self._shares = shares
 
+    @property
+    def jacobian(self) -> Array:
+        """See `Linearisation`."""
+        result = np.zeros((len(self.value), self._surface.size, self._surface.rows))
+        for term, share in zip(self._surface._terms, self._shares, strict=True):
+            result[:, list(term.columns)] += share[:, None, :] * term.matrix.T
+        return result
+
     def gradient(self, slope: Array) -> Array:
         """See `Linearisation`."""
         result = np.zeros((self._surface.size, len(self.value)))

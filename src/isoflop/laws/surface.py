@@ -11,6 +11,7 @@ Two implementations answer the same questions: `GeneralSurface` for any formula,
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,10 @@ class Linearisation(Protocol):
     """Predictions z at a batch of φ, and weighted sums of their derivatives."""
 
     value: Array  # (m, n)
+
+    @property
+    def jacobian(self) -> Array:
+        """∂z/∂φ, as (m, k, n)."""
 
     def gradient(self, slope: Array) -> Array:
         """Σ_i slope_i ∂z_i/∂φ, as (k, m)."""
@@ -80,9 +85,11 @@ class GeneralSurface:
     def __init__(self, law: Law, data: Mapping[str, Array], *, log_output: bool, paired: bool = False) -> None:
         self._law = law
         self._paired = paired
+        self._plans: dict[int, tuple[list[int], dict[int, Array]]] = {}
         self.linear = np.array([[parameter.scale == "linear"] for parameter in law.parameters])
         self.size = len(law.parameters)
         self.rows = len(next(iter(data.values())))
+        self._data = data
         self._graph = Graph()
         names = {item.name: self._graph.symbol(item.name) for item in law.inputs}
         for parameter in law.parameters:
@@ -90,28 +97,32 @@ class GeneralSurface:
             names[parameter.name] = self._graph.apply("exp", node) if parameter.scale == "log" else node
         output = self._graph.build(law.tree, names)
         self._output = self._graph.apply("log", output) if log_output else output
-        self._first = [self._graph.derivative(self._output, name) for name in law.parameter_names]
-        self._second = {
+
+    @cached_property
+    def _first(self) -> list[int]:
+        return [self._graph.derivative(self._output, name) for name in self._law.parameter_names]
+
+    @cached_property
+    def _second(self) -> dict[tuple[int, int], int]:
+        return {
             (i, j): node
             for i, first in enumerate(self._first)
-            for j, name in enumerate(law.parameter_names[: i + 1])
+            for j, name in enumerate(self._law.parameter_names[: i + 1])
             if not self._graph.is_zero(node := self._graph.derivative(first, name))
         }
-        self._orders = [
-            self._graph.needed(outputs)
-            for outputs in (
-                [self._output],
-                [self._output, *self._first],
-                [self._output, *self._first, *self._second.values()],
-            )
-        ]
-        self._fixed = self._evaluate_data(data)
 
-    def _evaluate_data(self, data: Mapping[str, Array]) -> dict[int, Array]:
-        varies = self._graph.depends_on(frozenset(self._law.parameter_names))
-        order = [number for number in self._orders[2] if not varies[number]]
-        with np.errstate(all="ignore"):
-            return self._graph.run(order, {}, data)
+    def _plan(self, order: int) -> tuple[list[int], dict[int, Array]]:
+        """What to evaluate for derivatives up to `order`, and the values among it that the data alone decide."""
+        if order not in self._plans:
+            outputs = [self._output]
+            outputs += self._first if order > 0 else []
+            outputs += self._second.values() if order > 1 else []
+            needed = self._graph.needed(outputs)
+            varies = self._graph.depends_on(frozenset(self._law.parameter_names))
+            with np.errstate(all="ignore"):
+                fixed = self._graph.run([number for number in needed if not varies[number]], {}, self._data)
+            self._plans[order] = needed, fixed
+        return self._plans[order]
 
     def to_internal(self, theta: Array) -> Array:
         """See `Surface`."""
@@ -136,8 +147,9 @@ class GeneralSurface:
     def _run(self, phi: Array, order: int) -> dict[int, Array]:
         columns = phi if self._paired else phi[:, :, None]
         symbols = dict(zip(self._law.parameter_names, columns, strict=True))
+        needed, fixed = self._plan(order)
         with np.errstate(all="ignore"):
-            return self._graph.run(self._orders[order], dict(self._fixed), symbols)
+            return self._graph.run(needed, dict(fixed), symbols)
 
     def _fill(self, value: Array | float, m: int) -> Array:
         return np.broadcast_to(np.asarray(value), (m, self.rows))

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from isoflop.fitting.fit import Fit, interval
-from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration, calibrated_bounds
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
@@ -19,6 +18,7 @@ from isoflop.reporting.inputs import ReportInputs
 from isoflop.reporting.numbers import bounds_text, error_text, loss_text
 from isoflop.reporting.tables import interval_text
 from isoflop.reporting.words import measure
+from isoflop.runs.compute import compute_of
 
 BEYOND = 2.0
 """Decades of compute beyond the data to which optima are shown."""
@@ -79,12 +79,15 @@ class Tile:
 
 def parameter_rows(fit: Fit, unit: str) -> tuple[ParameterRow, ...]:
     """The parameters, then the exponents of the frontier where the law has one."""
-    rows = [
-        ParameterRow(
-            item.name, format_number(value.value, 4), interval_text(value), _unit(item.unit, unit), item.meaning
-        )
-        for item, value in zip(fit.law.parameters, fit.params.values(), strict=True)
-    ]
+    rows = []
+    for part in fit.parts:
+        owner = f"{part.law.name}, {part.weight:.0%}: " if fit.members else ""
+        for item in part.law.parameters:
+            value = part.params[item.name]
+            number = format_number(value.value, 4)
+            rows.append(
+                ParameterRow(owner + item.name, number, interval_text(value), _unit(item.unit, unit), item.meaning)
+            )
     meanings = {"params_exponent": "optimal model size grows as C^a", "tokens_exponent": "optimal data grows as C^b"}
     names = {"params_exponent": "a", "tokens_exponent": "b"}
     for name, value in fit.frontier.items():

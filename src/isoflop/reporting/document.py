@@ -25,6 +25,7 @@ from isoflop.reporting.citations import citations
 from isoflop.reporting.embedding import to_record
 from isoflop.reporting.figures import ZOOM_HINT, Figure, body_figures, headline_figures
 from isoflop.reporting.inputs import ReportInputs
+from isoflop.reporting.members import member_rows
 from isoflop.reporting.tables import rows_text
 from isoflop.reporting.theme import DARK, LIGHT, css_variables
 
@@ -124,6 +125,7 @@ def _words(inputs: ReportInputs, calibration: Calibration) -> dict[str, Any]:
 def _tables(inputs: ReportInputs, calibration: Calibration) -> dict[str, Any]:
     return {
         "tiles": contents.tiles(inputs),
+        "members": member_rows(inputs.fit),
         "parameters": contents.parameter_rows(inputs.fit, inputs.facts.unit),
         "optimum": contents.optimum_rows(inputs.fit, calibration),
         "run_columns": contents.run_columns(inputs),

@@ -80,7 +80,7 @@ def report_from_fit(
 
 def report_from_table(
     runs: RunTable,
-    law: Law | str = "chinchilla",
+    law: Law | str = "auto",
     *,
     title: str = "",
     facts: Facts = NO_FACTS,
@@ -126,7 +126,15 @@ def verdict_of(fit: Fit, hide: float) -> Verdict | None:
     """The back-test of a fit on its own runs; None where too few would be left."""
     try:
         return backtest(
-            fit.law, fit.runs, hide, objective=str(fit.objective), draws=_DRAWS, level=fit.level, seed=fit.seed
+            fit.asked,
+            fit.runs,
+            hide,
+            objective=str(fit.objective),
+            draws=_DRAWS,
+            level=fit.level,
+            x=fit.asked_columns,
+            y=fit.law.output,
+            seed=fit.seed,
         )
     except IsoflopError:
         return None

@@ -12,7 +12,12 @@ from isoflop.fitting.fit import Fit
 from isoflop.forecasting.backtest import Outcome, Verdict
 from isoflop.forecasting.prediction import Forecast
 from isoflop.quantities import Estimate, format_count, format_number
+from isoflop.reporting.members import member_rows
 
+_EXPONENTS = {
+    "params_exponent": "optimal model size grows as compute to this power",
+    "tokens_exponent": "optimal data grows as compute to this power",
+}
 _LABELS = {"refuse": ("refused", "bold red"), "warn": ("warning", "yellow"), "note": ("note", "cyan")}
 
 
@@ -26,7 +31,9 @@ def fit_table(fit: Fit) -> Table:
         >>> fit_table(fit("chinchilla", read_runs(example_runs()), draws=0)).row_count
         7
     """
-    table = _table(f"{fit.law.title}: {fit.law.output} = {fit.law.formula}")
+    table = _table(f"{fit.law.title}: {fit.law.output} = {fit.formula}")
+    if fit.members:
+        return _members_table(fit)
     table.add_column("parameter", no_wrap=True)
     table.add_column("value", justify="right", no_wrap=True)
     table.add_column(f"{fit.level:.0%} interval", no_wrap=True)
@@ -36,12 +43,23 @@ def fit_table(fit: Fit) -> Table:
         table.add_row(
             Text(parameter.name), format_number(estimate.value, 5), interval_text(estimate), Text(parameter.meaning)
         )
-    meanings = {
-        "params_exponent": "optimal model size grows as compute to this power",
-        "tokens_exponent": "optimal data grows as compute to this power",
-    }
     for name, estimate in fit.frontier.items():
-        table.add_row(name, format_number(estimate.value, 4), interval_text(estimate), meanings[name])
+        table.add_row(name, format_number(estimate.value, 4), interval_text(estimate), _EXPONENTS[name])
+    return table
+
+
+def _members_table(fit: Fit) -> Table:
+    """The laws of a stack: how wrong each was on larger runs it had not seen, and how much it counts."""
+    table = _table(f"{fit.law.title}, weighed by their errors on larger runs they had not seen")
+    table.add_column("law", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("error", justify="right", no_wrap=True)
+    table.add_column(f"{fit.law.output} =", overflow="fold")
+    for row in member_rows(fit):
+        table.add_row(row.name, row.weight, row.error, Text(row.formula))
+    for name, estimate in fit.frontier.items():
+        text = f"{format_number(estimate.value, 4)} {interval_text(estimate)}  {_EXPONENTS[name]}"
+        table.add_row(name, "", "", Text(text))
     return table
 
 

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from isoflop.fitting.certificate import FitStatus
-from isoflop.fitting.fit import Fit
+from isoflop.fitting.fit import Fit, Part
 from isoflop.forecasting.backtest import Outcome, Verdict
-from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_duration, format_flops, format_number
 from isoflop.reporting.inputs import Facts, HeldOut, ReportInputs
 from isoflop.reporting.numbers import bracketed, loss_text, percent
+from isoflop.runs.compute import compute_of
 
 _PARAM_COUNTS = {
     "total": "N counts all parameters, embeddings included",
@@ -73,7 +73,7 @@ def reach_sentence(inputs: ReportInputs) -> str:
 
 
 def formula_with_numbers(fit: Fit) -> str:
-    """The formula of the law with its constants put in, in four digits.
+    """The formula of the law with its constants put in, in four digits; a stack is named by its members.
 
     Example:
         >>> from isoflop.fitting.estimation import fit
@@ -83,8 +83,18 @@ def formula_with_numbers(fit: Fit) -> str:
         >>> "/N^" in text and "alpha" not in text
         True
     """
-    values = {name: format_number(estimate.value, 4) for name, estimate in fit.params.items()}
-    return re.sub(r"[A-Za-z_]\w*", lambda match: values.get(match[0], match[0]), fit.law.formula)
+    return fit.formula if fit.members else part_with_numbers(fit.parts[0])
+
+
+def part_with_numbers(part: Part) -> str:
+    """The formula of one law of a fit with its constants put in, in four digits."""
+    values = {name: format_number(estimate.value, 4) for name, estimate in part.params.items()}
+
+    def number(match: re.Match[str]) -> str:
+        text = values.get(match[0], match[0])
+        return f"({text})" if text.startswith("-") else text
+
+    return re.sub(r"[A-Za-z_]\w*", number, part.law.formula)
 
 
 def certificate_sentences(fit: Fit) -> tuple[str, ...]:
@@ -104,14 +114,29 @@ def certificate_sentences(fit: Fit) -> tuple[str, ...]:
     if len(fit.ensemble):
         groups = int(fit.clusters.max()) + 1
         together = "run by run" if groups == rows else f"together within {groups} groups of runs of one kind"
-        changed = "with their errors scaled at random" if fit.ensemble.method.startswith("wild") else "drawn again"
-        said.append(
-            f"The intervals come from {len(fit.ensemble)} refits to the runs {changed}, {together}: {fit.level:.0%} of "
-            "the refits fall between the bounds."
-        )
+        said.append(_interval_sentence(fit, together))
     else:
         said.append("No resamples were refitted, so nothing here has an interval.")
     return tuple(said)
+
+
+_METHODS = {
+    "cluster-bootstrap": "refits to the runs drawn again",
+    "pairs-bootstrap": "refits to the runs drawn again",
+    "bca": "refits to the runs drawn again and corrected for bias",
+    "wild-bootstrap": "refits to the runs with their errors scaled at random",
+    "parametric-bootstrap": "refits to runs simulated with the errors that the residuals show",
+    "wald-t": "draws by the curvature at the optimum",
+    "profile-likelihood": "draws from the profile of each constant",
+}
+
+
+def _interval_sentence(fit: Fit, together: str) -> str:
+    how = _METHODS.get(fit.ensemble.method, fit.ensemble.method)
+    return (
+        f"The intervals come from {len(fit.ensemble)} {how}, {together}: {fit.level:.0%} of them fall between the "
+        "bounds."
+    )
 
 
 def backtest_sentence(calibration: Calibration, verdict: Verdict | None) -> str:
@@ -131,9 +156,18 @@ def backtest_sentence(calibration: Calibration, verdict: Verdict | None) -> str:
             f"With the largest runs hidden at several cuts, {calibration.coverage:.0%} of {calibration.tested} hidden "
             f"outcomes fell in their {calibration.level:.0%} intervals before any widening, and "
             f"{calibration.level:.0%} of the errors stayed below {percent(calibration.error_per_decade)} per decade of "
-            "compute. No forecast here has an interval narrower than those errors ask for."
+            f"compute. {_widening(calibration)}"
         )
     return " ".join(parts)
+
+
+def _widening(calibration: Calibration) -> str:
+    if not calibration.drift:
+        return "The errors were as large as expected, so no interval is widened."
+    return (
+        f"The errors were larger than expected, as if the law bent by {percent(calibration.drift)} of the loss for "
+        "each decade; every interval here is widened by that."
+    )
 
 
 def what_it_means(inputs: ReportInputs, calibration: Calibration) -> tuple[str, ...]:
@@ -177,7 +211,7 @@ def what_it_does_not_mean(inputs: ReportInputs) -> tuple[str, ...]:
         f"The constants belong to {text}, its division into {facts.unit}s, this architecture and this way of training. "
         "They do not carry over to other models; the method does: train a ladder of your own."
     ]
-    floor = fit.params.get("E")
+    floor = fit.params.get("E")  # a stack has no floor of its own
     if floor is not None:
         said.append(
             f"E = {format_number(floor.value, 4)} is where this formula ends for an infinite model on infinite data. "

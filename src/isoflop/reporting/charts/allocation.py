@@ -6,13 +6,13 @@ import altair as alt
 import numpy as np
 
 from isoflop.fitting.fit import Fit, interval
-from isoflop.forecasting.bounds import compute_of
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_flops
 from isoflop.reporting.charts import parts
 from isoflop.reporting.charts.rows import Data, Rows, logspace, significant, some_draws
 from isoflop.reporting.theme import colour
+from isoflop.runs.compute import compute_of
 
 _POINTS = 50
 _SIZE, _DATA = "model size N (parameters)", "data D (tokens)"

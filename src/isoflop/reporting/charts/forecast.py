@@ -14,7 +14,6 @@ import numpy as np
 
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.backtest import Outcome
-from isoflop.forecasting.bounds import compute_of
 from isoflop.forecasting.calibration import Calibration, calibrated_bounds
 from isoflop.laws.frontier import has_frontier
 from isoflop.laws.graph import Array
@@ -34,6 +33,7 @@ from isoflop.reporting.charts.rows import (
 )
 from isoflop.reporting.numbers import bracketed, error_text, loss_text
 from isoflop.reporting.theme import colour
+from isoflop.runs.compute import compute_of
 
 _POINTS = 40
 _LABELLED = 2  # more labels than this would lie on each other

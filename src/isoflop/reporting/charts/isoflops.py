@@ -9,13 +9,13 @@ import altair as alt
 import numpy as np
 
 from isoflop.fitting.fit import Fit
-from isoflop.forecasting.bounds import compute_of
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_number
 from isoflop.reporting.charts import parts
 from isoflop.reporting.charts.rows import Data, Row, Rows, band, flops, line_rows, logspace, run_rows, significant
 from isoflop.reporting.theme import colour
+from isoflop.runs.compute import compute_of
 
 _SLICES = 5
 _POINTS = 50

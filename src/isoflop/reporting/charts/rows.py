@@ -13,9 +13,9 @@ import numpy as np
 
 from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.fitting.fit import Fit, interval, predict
-from isoflop.forecasting.bounds import compute_of
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_count, format_number
+from isoflop.runs.compute import compute_of
 from isoflop.runs.table import SIZE_TOLERANCE, RunTable
 
 Row = dict[str, Any]
