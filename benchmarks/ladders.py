@@ -119,8 +119,8 @@ def _porian(data: Path) -> list[Ladder]:
         if all(row[name] == value for name, value in wanted.items())
     ]
     return [
-        _ladder(f"porian, {source}", _numbers([row for row in rows if row["dataset"] == source], "N", "D", "loss"), "tuned")
-        for source in ("rw", "owt2")
+        _ladder(f"porian, {name}", _numbers([row for row in rows if row["dataset"] == name], "N", "D", "loss"), "tuned")
+        for name in ("rw", "owt2")
     ]
 
 

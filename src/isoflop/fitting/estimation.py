@@ -14,7 +14,7 @@ from isoflop.fitting.fit import Fit
 from isoflop.fitting.objective import Objective, parse_objective
 from isoflop.fitting.single import Settings, fit_law
 from isoflop.fitting.solver import DEFAULT_EFFORT, Effort
-from isoflop.fitting.stacking import AUTO, candidates, fit_auto, roll
+from isoflop.fitting.stacking import AUTO, candidates, fit_auto, hold_contest, roll
 from isoflop.laws.catalogue import find
 from isoflop.laws.formula import law_for_columns
 from isoflop.laws.law import Law
@@ -78,7 +78,7 @@ def fit(
         raise UsageError(f"draws={draws} must be 0, for no intervals, or 2 and more: use 1000.")
     settings = Settings(objective, draws, level, cluster, intervals, starts, weights, seed, effort)
     if law == AUTO:
-        fitted = fit_auto(candidates(runs, x, y), runs, settings)
+        fitted = fit_auto(hold_contest(candidates(runs, x, y), runs, settings), runs, settings)
     else:
         fitted = fit_law(choose_law(law, runs, objective, x, y), runs, settings)
         if draws and fitted.status is not FitStatus.NOT_STATIONARY:

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -29,7 +28,7 @@ from isoflop.laws.graph import Array, Index
 
 Kind = Literal["independent", "exchangeable", "autoregressive"]
 
-_CORRELATIONS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.88, 0.93, 0.97, 0.99)
+_CORRELATIONS = (0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.88, 0.93, 0.96, 0.98, 0.99)
 _TREND_SPREAD = 1.0  # prior standard deviation of the change of log σ from the smallest to the largest run
 _TRENDS = np.linspace(-2.4, 2.4, 17)  # that change, as it is tried
 _MOST_ROWS = 2000  # a larger group is taken for independent: its correlation matrix would not fit in memory
@@ -153,10 +152,18 @@ def _candidates(groups: Sequence[Index]) -> tuple[Structure, ...]:
 
 
 def _prior(structures: tuple[Structure, ...], repeated: bool) -> Array:
-    """Log prior weights: one half for independence, or a tenth for looks at one run; the rest spread evenly over ρ."""
+    """Log prior weights: one half for independence, or a tenth for looks at one run; the rest over ρ.
+
+    Looks at one run: evenly over log ρ/(1 - ρ), the logarithm of the variance between runs over that within, as suits a
+    variance of unknown size. Rows that share a size: evenly over ρ, so that a law which bends, and so leaves residuals
+    that are alike within a size, does not pass for a study of six independent sizes.
+    """
     independent = 0.1 if repeated else 0.5
-    edges = [0.0, *((low + high) / 2.0 for low, high in pairwise(_CORRELATIONS)), 1.0]
-    widths = dict(zip(_CORRELATIONS, np.diff(edges), strict=True))
+    tried = np.array(_CORRELATIONS)
+    places = np.log(tried / (1.0 - tried)) if repeated else tried
+    steps = np.diff(places)
+    shares = np.concatenate([steps[:1], steps[:-1] + steps[1:], steps[-1:]]) / (2.0 * np.sum(steps))
+    widths = dict(zip(_CORRELATIONS, shares, strict=True))
     kinds = max(len({item.kind for item in structures}) - 1, 1)
     return np.log([independent, *((1.0 - independent) / kinds * widths[item.correlation] for item in structures[1:])])
 

@@ -13,7 +13,7 @@ Reference: bates1969, tashman2000
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -79,8 +79,30 @@ def candidates(runs: RunTable, x: Sequence[str] = (), y: str | None = None) -> t
     raise Refusal("Neither model size nor tokens nor compute varies in these runs: there is nothing to fit a law to.")
 
 
-def fit_auto(laws: Sequence[Law], runs: RunTable, settings: Settings) -> Fit:
-    """The laws fitted, weighed by their rolling forecasts and combined; a plain fit where one law is left.
+@dataclass(frozen=True)
+class Contest:
+    """Laws fitted to one study, what each forecast at every cut, and how much each counts.
+
+    `errors` (m,) are the mean |error| on hidden rows, NaN where nothing could be hidden; `observed` (n,) the outcomes
+    on the scale of the objective.
+    """
+
+    fits: tuple[Fit, ...]
+    cuts: tuple[Cut, ...]
+    trials: tuple[tuple[Trial, ...], ...]
+    observed: Array
+    errors: Array
+    weights: Array
+
+    def sizes(self, place: int) -> Array:
+        """|error| of one law on every hidden row of every cut."""
+        pairs = zip(self.cuts, self.trials[place], strict=True)
+        found = (self.observed[~cut.kept] - item.forecast for cut, item in pairs)
+        return np.asarray(np.abs(np.concatenate([np.empty(0), *found])))
+
+
+def hold_contest(laws: Sequence[Law], runs: RunTable, settings: Settings) -> Contest:
+    """Fit every law and let it forecast the larger runs from the smaller.
 
     Raises:
         Refusal: no law can be fitted to so few rows.
@@ -89,19 +111,24 @@ def fit_auto(laws: Sequence[Law], runs: RunTable, settings: Settings) -> Fit:
     every = cuts_of(runs, max(len(fit.law.parameters) for fit in fits) + _SPARE)
     fits, cuts, trials = _trials(fits, runs, every, settings)
     observed = on_scale(runs.numbers(fits[0].law.output), settings.objective)
-    errors = np.array([score(own, observed, cuts) for own in trials])
+    errors = np.array([_score(own, observed, cuts) for own in trials])
     weights = _weights(errors, settings)
-    contest = tuple(
-        Contestant(fit.law.name, None if np.isnan(error) else float(error), float(weight))
-        for fit, error, weight in zip(fits, errors, weights, strict=True)
-    )
-    kept = np.flatnonzero(weights > 0.0)
-    members = [(float(weights[index]), fits[index]) for index in kept]
-    rolling = rolling_of([(float(weights[index]), trials[index]) for index in kept], runs, observed, cuts)
+    return Contest(tuple(fits), tuple(cuts), tuple(tuple(own) for own in trials), observed, errors, weights)
+
+
+def fit_auto(contest: Contest, runs: RunTable, settings: Settings) -> Fit:
+    """The laws combined as the contest weighs them; a plain fit where one law is left."""
+    kept = np.flatnonzero(contest.weights > 0.0)
+    members = [(float(contest.weights[index]), contest.fits[index]) for index in kept]
+    shares = [(float(contest.weights[index]), contest.trials[index]) for index in kept]
     fitted = members[0][1] if len(members) == 1 else _stacked(members, runs, settings)
     if settings.draws:
         fitted = _with_draws(fitted, members, settings)
-    return replace(fitted, contest=contest, rolling=rolling)
+    competed = tuple(
+        Contestant(fit.law.name, None if np.isnan(error) else float(error), float(weight))
+        for fit, error, weight in zip(contest.fits, contest.errors, contest.weights, strict=True)
+    )
+    return replace(fitted, contest=competed, rolling=rolling_of(shares, runs, contest.observed, contest.cuts))
 
 
 def roll(fitted: Fit, settings: Settings) -> Rolling:
@@ -111,14 +138,6 @@ def roll(fitted: Fit, settings: Settings) -> Rolling:
     done = [(cut, item) for cut, item in zip(cuts, found, strict=True) if item is not None]
     observed = on_scale(fitted.runs.numbers(fitted.law.output), settings.objective)
     return rolling_of([(1.0, [item for _, item in done])], fitted.runs, observed, [cut for cut, _ in done])
-
-
-def score(trials: Sequence[Trial], observed: Array, cuts: Sequence[Cut]) -> float:
-    """Mean over cuts of the mean |error| on hidden rows; NaN without a cut."""
-    if not trials:
-        return float("nan")
-    errors = [np.abs(observed[~cut.kept] - item.forecast) for cut, item in zip(cuts, trials, strict=True)]
-    return float(np.mean([np.mean(np.minimum(error, _WORST)) for error in errors]))
 
 
 def _fits(laws: Sequence[Law], runs: RunTable, settings: Settings) -> list[Fit]:
@@ -146,6 +165,14 @@ def _trials(
         usable = [place for place in usable if found[stay[0]][place] is not None]
     trials = [[item for place in usable if (item := found[number][place]) is not None] for number in stay]
     return [fits[number] for number in stay], [cuts[place] for place in usable], trials
+
+
+def _score(trials: Sequence[Trial], observed: Array, cuts: Sequence[Cut]) -> float:
+    """Mean over cuts of the mean |error| on hidden rows; NaN without a cut."""
+    if not trials:
+        return float("nan")
+    errors = [np.abs(observed[~cut.kept] - item.forecast) for cut, item in zip(cuts, trials, strict=True)]
+    return float(np.mean([np.mean(np.minimum(error, _WORST)) for error in errors]))
 
 
 def _weights(errors: Array, settings: Settings) -> Array:

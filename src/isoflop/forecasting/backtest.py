@@ -209,11 +209,11 @@ def backtest(
     )
     if not len(fitted.ensemble):
         raise Refusal(f"The {int(kept.sum())} smaller runs have no certified optimum. {fitted.status.sentence}")
-    outcomes = compare(fitted, runs.select(~kept))
+    outcomes = outcomes_of(fitted, runs.select(~kept))
     return Verdict(fitted.law.name, hide, level, outcomes, fitted, by_weight(fitted.findings))
 
 
-def compare(fit: Fit, hidden: RunTable) -> tuple[Outcome, ...]:
+def outcomes_of(fit: Fit, hidden: RunTable) -> tuple[Outcome, ...]:
     """Forecast each row of `hidden` from the fit and set it beside what came out."""
     columns = {item.column: _column(hidden, item.column) for item in fit.law.inputs}
     value = predict(fit.law, fit.theta, columns)[0]

@@ -17,7 +17,7 @@ def prediction_bounds(fit: Fit, columns: Mapping[str, Array], level: float) -> t
     value = predict(fit.law, fit.theta, columns)[0]
     rows = len(fit.residuals)
     # Residuals of a fit are smaller than the errors that made them; this restores their size on average.
-    spread = np.sqrt(rows / max(rows - len(fit.theta), 1))
+    spread = np.sqrt(rows / max(rows - fit.size, 1))
     # One residual for each draw, the same at every point: neighbouring points then have neighbouring bounds.
     noise = generator.choice(fit.residuals, size=(len(outcome), 1)) * spread
     if fit.objective.on == "value":

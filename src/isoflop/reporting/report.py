@@ -14,7 +14,7 @@ from isoflop import records
 from isoflop.errors import IsoflopError, MissingExtraError, Refusal
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.fit import Fit
-from isoflop.forecasting.backtest import Verdict, backtest, compare
+from isoflop.forecasting.backtest import Verdict, backtest, outcomes_of
 from isoflop.forecasting.calibration import Calibration, calibrate
 from isoflop.laws.law import Law
 from isoflop.reporting.inputs import NO_FACTS, Facts, HeldOut, ReportInputs
@@ -98,7 +98,7 @@ def report_from_table(
         return inputs
     hidden = runs.select(held)
     names = [str(name) for name in hidden["run"]] if hidden.has("run") else [f"row {row}" for row in hidden.row]
-    outcomes = compare(fitted, hidden)
+    outcomes = outcomes_of(fitted, hidden)
     return replace(
         inputs,
         held_out=tuple(HeldOut(outcome, name) for name, outcome in zip(names, outcomes, strict=True)),
