@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test check bench published check-statistics docs format clean
+.PHONY: demo test test-readers check bench bench-readers fuzz-readers published check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -29,6 +29,29 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) -m "not slow"
+
+# Readers on files that wandb, TensorBoard, MLflow, trackio, transformers and lightning themselves write. They are installed
+# on top of .venv, which the second environment sees, so that torch is not installed twice.
+test-readers: .venv/readers/ready
+	.venv/readers/bin/python -m pytest -p no:cacheprovider -m tools tests/readers/tools
+
+.venv/readers/ready: tests/readers/tools/requirements.txt $(READY)
+	$(BIN)/python -m venv .venv/readers
+	.venv/readers/bin/python -c "import pathlib, sysconfig; \
+	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(str(next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages'))))"
+	.venv/readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/tools/requirements.txt
+	@touch $@
+
+# Ten thousand malformed inputs of each family, then a coverage-guided run; the counts go to docs/reference/fuzzing.md.
+fuzz-readers: .venv/readers/ready
+	rm -f .venv/fuzz-counts.jsonl
+	ISOFLOP_FUZZ_EXAMPLES=10000 ISOFLOP_FUZZ_COUNTS=.venv/fuzz-counts.jsonl $(PYTEST) --timeout 3000 tests/faults/test_reader_fuzz.py
+	.venv/readers/bin/python tests/faults/fuzz_readers.py --runs 105000 --counts .venv/fuzz-counts.jsonl
+	$(BIN)/python -m tests.faults.report .venv/fuzz-counts.jsonl docs/reference/fuzzing.md
+
+# Reading at full size: a gigabyte of CSV, ten thousand run folders, a million checkpoints; and peers on the corpus.
+bench-readers: $(READY)
+	$(BIN)/python -m benchmarks.reading
 
 # Speed beside that of other tools; the peer package lives in an environment of its own. Needs ISOFLOP_DATA.
 bench: $(READY) .venv/peer/ready

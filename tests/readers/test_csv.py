@@ -75,7 +75,7 @@ REFUSED = {
     "1e6,4.2\n2e6,3.9\n": "the first row is all numbers",
     "params,loss\n1,2\n3\n": "row 3: it has 1 cells where the header has 2",
     "params,loss\n10,000,4\n": "row 2: it has 3 cells where the header has 2",
-    "params,params,loss\n1,2,3\n": "two columns are called 'params'",
+    "params,params,loss\n1,2,3\n": "row 1: columns 1 and 2 are both called 'params'",
     "params,,loss\n1,2,3\n": "column 2 has no name",
     "params,loss\n1,\0\n": "line 2: there is a NUL",
     'params,loss\n1,"2\n': "row 2: this is not a row of a CSV file",
@@ -92,9 +92,16 @@ def test_what_is_no_table_is_refused_with_the_place(tmp_path: Path, text: str, m
 
 
 def test_bytes_that_are_no_text_are_refused_with_the_line(tmp_path: Path) -> None:
-    (tmp_path / "latin.csv").write_bytes("run,loss\ncafé,3\n".encode("latin-1"))
-    with pytest.raises(InputError, match=r"latin\.csv, line 2: this is not UTF-8"):
-        read_runs(tmp_path / "latin.csv")
+    (tmp_path / "binary.csv").write_bytes(b"run,loss\nca\x01fe,3\n")
+    with pytest.raises(InputError, match=r"binary\.csv, line 2: there is a control character \(byte 1\)"):
+        read_runs(tmp_path / "binary.csv")
+
+
+def test_western_text_that_is_not_utf_8_is_read_and_said(tmp_path: Path) -> None:
+    (tmp_path / "latin.csv").write_bytes("run,params,loss\ncafé,1e6,3\n".encode("latin-1"))
+    table = read_runs(tmp_path / "latin.csv")
+    assert table["run"].tolist() == ["café"]
+    assert any("Windows-1252" in finding.message for finding in table.findings)
 
 
 def test_a_missing_cell_excludes_the_row_only_where_it_matters(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_objects_inside_objects_become_columns(tmp_path: Path) -> None:
         ('{"params": 1}\n[1]\n', "row 2: a row is an object"),
         ("[]", "holds no rows"),
         ('[{"params": 1e6, "loss": [3]}]', "row 1, column 'loss'"),
-        ('{"params": [1, 2], "loss": [3]}', "different lengths (params 2, loss 1)"),
+        ('{"params": [1, 2], "loss": [3]}', "different lengths ('params' 2, 'loss' 1)"),
         ("[" * 100_000, "not JSON"),
     ],
 )
@@ -100,7 +100,7 @@ def test_an_archive_with_a_pickle_inside_is_never_opened(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"PK\x03\x04 rest", "spreadsheet"),
+        (b"PK\x03\x04 rest", "damaged compressed file"),
         (b"\x89HDF\r\n", "HDF5"),
         (b"SQLite format 3\0", "SQLite"),
         (b"PAR1xx", "damaged"),

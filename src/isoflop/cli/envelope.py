@@ -65,7 +65,7 @@ def command(
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = fit_envelope(
-            read_runs(sources, param_count=param_count, where=where),
+            read_runs(sources, param_count=param_count, where=where, rows="checkpoints"),
             smoothing=smoothing,
             values=values,
             draws=draws,

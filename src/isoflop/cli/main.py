@@ -28,7 +28,8 @@ BROKEN_PIPE, INTERRUPTED, TERMINATED = 141, 130, 143
 # command → the sentence `isoflop --help` shows; here, so that showing it loads no command
 COMMANDS = {
     "demo": "Train a ladder of small models, forecast a larger one, train it, compare.",
-    "read": "Show how a table or a study is read, and write it as a run table.",
+    "read": "Show how tables, logs or a study are read, and write them as one run table.",
+    "convert": "Count parameters and compute of a table by another convention.",
     "fit": "Fit a scaling law to runs, with intervals and a certificate.",
     "isoflops": "Find the best model size at each compute budget, and how it grows (Chinchilla approach 2).",
     "envelope": "Find the best model along the envelope of learning curves, and how it grows (Chinchilla approach 1).",

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from isoflop.cli import options
-from isoflop.cli.output import note, print_json, show
+from isoflop.cli.output import Delivery, note, print_json, refusals_recorded, show
+from isoflop.cli.reading_options import ReadingChoices, progress_shown, source_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from isoflop.readers.cells import Reading
+    from isoflop.readers.raw import Reading
     from isoflop.runs.table import RunTable
 
 SCHEMA = "isoflop.runs/1"
@@ -25,6 +26,7 @@ ROWS_SHOWN = 8
 @options.sources()
 @click.option("--explain", is_flag=True, help="Say what each column was taken for and what was done to its cells.")
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
+@source_options
 @options.reading
 @options.as_json()
 @options.debug()
@@ -32,43 +34,53 @@ def command(
     sources: tuple[str, ...],
     explain: bool,
     to: Path | None,
+    reading: ReadingChoices,
     where: str | None,
     param_count: str | None,
     as_json: bool,
 ) -> int:
-    r"""Show how a table or a study is read, and write it as a run table.
+    r"""Show how tables, logs or a study are read, and write them as one run table.
 
-    A column taken for something it is not spoils every fit after it: look here first.
+    Reads CSV, JSON, Parquet; W&B, TensorBoard, MLflow and trackio as they lie on disk; the logs of common training
+    programs; results of lm-eval. A column taken for something it is not spoils every fit after it: look here first.
 
     \b
     Examples:
       isoflop read runs.csv --explain
-      isoflop read ladder/ --to runs.csv
-      isoflop read old.csv new.jsonl --where "loss < 4" --to all.parquet
+      isoflop read wandb/ --to runs.csv
+      isoflop read output/ --rows checkpoints --to curves.parquet
+      isoflop read logs/ --set context=2048 --set batch_unit=sequences
+      isoflop read sweep.csv --map "eval/c4/loss=loss" --where "loss < 4"
+      isoflop read wandb:my-team/my-project --to runs.csv
     """
-    from isoflop.readers.read import explain_runs, read_runs
+    from isoflop.readers.read import read_and_explain
     from isoflop.readers.write import write_runs
 
-    table = read_runs(sources, param_count=param_count, where=where)
-    readings = explain_runs(sources, param_count=param_count) if explain else ()
+    with refusals_recorded(SCHEMA, Delivery(as_json, force=False)), progress_shown() as progress:
+        table, readings = read_and_explain(
+            sources, param_count=param_count, where=where, progress=progress, **reading.options
+        )
     if to is not None:
         write_runs(table, to)
         note(f"Written to {to}.")
+    explained = readings if explain else ()
     if as_json:
-        print_json(_to_dict(table, readings))
+        print_json(record_of(table, explained))
     else:
-        show(_page(table, readings))
+        show(page_of(table, explained))
     return 0
 
 
-def _to_dict(table: RunTable, readings: tuple[Reading, ...]) -> dict[str, Any]:
+def record_of(table: RunTable, readings: tuple[Reading, ...]) -> dict[str, Any]:
+    """The JSON object of a run table, with how its columns were read where that is asked for."""
     record = table.to_dict()
     warnings = record.pop("findings")
     readings_told = {"readings": [reading.to_dict() for reading in readings]} if readings else {}
     return {"schema": SCHEMA, "runs": len(table), **record, **readings_told, "warnings": warnings}
 
 
-def _page(table: RunTable, readings: tuple[Reading, ...]) -> Iterator[RenderableType]:
+def page_of(table: RunTable, readings: tuple[Reading, ...]) -> Iterator[RenderableType]:
+    """A run table for people: how its columns were read, its first rows, and what is to be said about it."""
     from isoflop.reporting.tables import findings_lines
 
     if readings:

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from isoflop import records, tabular
 from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
-from isoflop.errors import InputError, UsageError
+from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding
 from isoflop.quantities import PARAM_COUNTS, ParamCount, format_count, format_number
 from isoflop.runs.run import Run
@@ -151,8 +151,12 @@ class RunTable:
 
         Raises:
             InputError: listing the columns there are.
+            Refusal: the column would follow from the data if a question were answered; the message is that question.
         """
         if name not in self.columns:
+            for finding in self.findings:
+                if finding.code == f"ask-{name}":
+                    raise Refusal(finding.message)
             available = ", ".join(self.columns) or "none"
             raise InputError(f"there is no column {name!r}: the table has {available}.")
         return self.columns[name]
@@ -185,6 +189,10 @@ class RunTable:
         dropped = np.asarray(mask, dtype=bool)
         gone = tuple(Exclusion(int(line), reason) for line in self.row[dropped])
         return replace(self.select(~dropped), excluded=(*self.excluded, *gone))
+
+    def counting(self, param_count: ParamCount) -> RunTable:
+        """The table with `params` said to count what `param_count` says."""
+        return replace(self, param_count=param_count)
 
     def with_columns(self, columns: Mapping[str, ArrayLike]) -> RunTable:
         """The table with `columns` added, or replaced where a name is there already."""
@@ -300,6 +308,8 @@ def _run_cells(run: Run, param_count: ParamCount) -> dict[str, float | str]:
 
 
 def _frozen_array(name: str, values: ArrayLike) -> NDArray[Any]:
+    if isinstance(values, np.ndarray) and values.dtype == np.float64 and values.ndim == 1:
+        return values if not values.flags.writeable else _read_only(values.copy())
     cells: list[Any] = np.asarray(values, dtype=object).tolist()
     if any(isinstance(cell, str) for cell in cells):
         text = np.empty(len(cells), dtype=object)
