@@ -10,6 +10,7 @@ import click
 
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -31,7 +32,7 @@ SCHEMA = "isoflop.backtest/1"
 )
 @options.fitting
 @options.columns
-@options.reading
+@source_options
 @options.level()
 @options.seed()
 @options.out(None, "the verdict")
@@ -47,8 +48,7 @@ def command(
     x: tuple[str, ...],
     y: str | None,
     weights: str | None,
-    where: str | None,
-    param_count: str | None,
+    reading: ReadingChoices,
     level: float,
     seed: int,
     out: Path | None,
@@ -67,13 +67,12 @@ def command(
       isoflop backtest ladder/ --where "tokens > 1e6" --json
     """
     from isoflop.forecasting.backtest import backtest
-    from isoflop.readers.read import read_runs
 
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         verdict = backtest(
             law,
-            read_runs(sources, param_count=param_count, where=where, y=y or "loss"),
+            read_sources(sources, reading, y=y or "loss"),
             hide,
             objective=objective,
             draws=draws,

@@ -9,7 +9,7 @@ import click
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, note, print_json, refusals_recorded, show
 from isoflop.cli.read import SCHEMA, page_of, record_of
-from isoflop.cli.reading_options import ReadingChoices, progress_shown, source_options
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 
 
 @click.command("convert")
@@ -30,7 +30,6 @@ from isoflop.cli.reading_options import ReadingChoices, progress_shown, source_o
 @click.option("--keep-budgets", is_flag=True, help="Interpolate losses to the old budgets, which isoFLOP fits need.")
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
 @source_options
-@options.reading
 @options.as_json()
 @options.debug()
 def command(
@@ -40,8 +39,6 @@ def command(
     keep_budgets: bool,
     to: Path | None,
     reading: ReadingChoices,
-    where: str | None,
-    param_count: str | None,
     as_json: bool,
 ) -> int:
     r"""Count parameters and compute of a table by another convention.
@@ -57,14 +54,11 @@ def command(
       isoflop convert results.csv --count total --flops hoffmann --json
     """
     from isoflop.readers.convert import Rule, convert
-    from isoflop.readers.read import read_runs
     from isoflop.readers.write import write_runs
 
     rule = Rule(count, flops, keep_budgets)  # type: ignore[arg-type]
     with refusals_recorded(SCHEMA, Delivery(as_json, force=False)):
-        with progress_shown() as progress:
-            table = read_runs(sources, param_count=param_count, where=where, progress=progress, **reading.options)
-        converted = convert(table, rule)
+        converted = convert(read_sources(sources, reading), rule)
     if to is not None:
         write_runs(converted, to)
         note(f"Written to {to}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 
 SCHEMA = "isoflop.fit/1"
 
@@ -30,7 +32,7 @@ SCHEMA = "isoflop.fit/1"
     help="At how many computes the best run is sought.",
 )
 @options.draws()
-@options.reading
+@source_options
 @options.level()
 @options.seed()
 @options.out(None, "the fit with its rows and draws, for forecast, plan and verify,")
@@ -40,8 +42,7 @@ def command(
     smoothing: int,
     values: int,
     draws: int,
-    where: str | None,
-    param_count: str | None,
+    reading: ReadingChoices,
     level: float,
     seed: int,
     out: Path | None,
@@ -60,12 +61,11 @@ def command(
     """
     from isoflop.cli.frontier_page import frontier_page
     from isoflop.fitting.envelope import fit_envelope
-    from isoflop.readers.read import read_runs
 
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = fit_envelope(
-            read_runs(sources, param_count=param_count, where=where, rows="checkpoints"),
+            read_sources(sources, replace(reading, rows=reading.rows or "checkpoints")),
             smoothing=smoothing,
             values=values,
             draws=draws,

@@ -11,6 +11,7 @@ import click
 
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 from isoflop.quantities import format_count
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ SCHEMA = "isoflop.fit/1"
     show_default=True,
     help="Where the solver starts; hoffmann4500 is the grid of the Chinchilla paper.",
 )
-@options.reading
+@source_options
 @options.level()
 @options.seed()
 @options.out(None, "the fit with its runs and draws, for forecast and report,")
@@ -48,8 +49,7 @@ def command(
     weights: str | None,
     y: str | None,
     starts: str,
-    where: str | None,
-    param_count: str | None,
+    reading: ReadingChoices,
     level: float,
     seed: int,
     out: Path | None,
@@ -70,13 +70,12 @@ def command(
       isoflop fit ladder/ --objective lad --level 0.95 --json
     """
     from isoflop.fitting.estimation import fit
-    from isoflop.readers.read import read_runs
 
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = fit(
             law,
-            read_runs(sources, param_count=param_count, where=where, y=y or "loss"),
+            read_sources(sources, reading, y=y or "loss"),
             objective=objective,
             draws=draws,
             level=level,

@@ -10,6 +10,7 @@ import click
 
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, deliver, refusals_recorded
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 
 if TYPE_CHECKING:
     from isoflop.fitting.minima import Curve
@@ -47,7 +48,7 @@ SCHEMA = "isoflop.fit/1"
     help="Use only runs within this factor of the optimal size, such as 4; all unless given.",
 )
 @options.draws()
-@options.reading
+@source_options
 @options.level()
 @options.seed()
 @options.out(None, "the fit with its runs and draws, for forecast, plan and verify,")
@@ -59,8 +60,7 @@ def command(
     tolerance: float,
     window: float | None,
     draws: int,
-    where: str | None,
-    param_count: str | None,
+    reading: ReadingChoices,
     level: float,
     seed: int,
     out: Path | None,
@@ -80,12 +80,11 @@ def command(
     """
     from isoflop.cli.frontier_page import frontier_page
     from isoflop.fitting.isoflops import fit_isoflops
-    from isoflop.readers.read import read_runs
 
     delivery = Delivery(as_json, force, out)
     with refusals_recorded(SCHEMA, delivery):
         fitted = fit_isoflops(
-            read_runs(sources, param_count=param_count, where=where),
+            read_sources(sources, reading),
             curve=cast("Curve", curve),
             budget=budget,
             tolerance=tolerance,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from isoflop.errors import UsageError
-from isoflop.quantities import PARAM_COUNTS, Kind, parse_quantity
+from isoflop.quantities import Kind, parse_quantity
 
 INTERVALS = (
     "auto",
@@ -90,18 +90,6 @@ def level(default: float | None = 0.9) -> Callable[[Command], Command]:
     )
 
 
-def reading(function: Command) -> Command:
-    """`--where` and `--param-count`: which rows, and what N counts."""
-    for option in (
-        click.option(
-            "--param-count", type=click.Choice(PARAM_COUNTS[:-1]), help="What N counts, where the table does not say."
-        ),
-        click.option("--where", metavar="EXPR", help="Keep the rows that fulfil it, such as 'params > 1e7'."),
-    ):
-        function = option(function)
-    return function
-
-
 def law() -> Callable[[Command], Command]:
     """`--law`: what is fitted."""
     return click.option(
@@ -142,9 +130,10 @@ def fitting(function: Command) -> Command:
         click.option(
             "--intervals",
             type=click.Choice(INTERVALS),
+            metavar="METHOD",
             default="auto",
             show_default=True,
-            help="Where the draws come from; auto suits the number of runs and groups.",
+            help=f"How the draws come about: auto suits the study, or {', '.join(INTERVALS[1:])}.",
         ),
         click.option(
             "--cluster",

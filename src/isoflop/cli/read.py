@@ -27,7 +27,6 @@ ROWS_SHOWN = 8
 @click.option("--explain", is_flag=True, help="Say what each column was taken for and what was done to its cells.")
 @click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
 @source_options
-@options.reading
 @options.as_json()
 @options.debug()
 def command(
@@ -35,8 +34,6 @@ def command(
     explain: bool,
     to: Path | None,
     reading: ReadingChoices,
-    where: str | None,
-    param_count: str | None,
     as_json: bool,
 ) -> int:
     r"""Show how tables, logs or a study are read, and write them as one run table.
@@ -57,9 +54,7 @@ def command(
     from isoflop.readers.write import write_runs
 
     with refusals_recorded(SCHEMA, Delivery(as_json, force=False)), progress_shown() as progress:
-        table, readings = read_and_explain(
-            sources, param_count=param_count, where=where, progress=progress, **reading.options
-        )
+        table, readings = read_and_explain(sources, progress=progress, **reading.options)
     if to is not None:
         write_runs(table, to)
         note(f"Written to {to}.")

@@ -1,4 +1,4 @@
-"""`--rows`, `--map`, `--set`, `--mapping`, `--format`, `--decimal`: how a source is read where it does not say."""
+"""How sources are read: which rows, what N counts, and what holds where a source does not say."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ import click
 
 from isoflop.cli.output import console
 from isoflop.errors import UsageError
+from isoflop.quantities import PARAM_COUNTS
 
 if TYPE_CHECKING:
     from isoflop.readers.read import Progress
+    from isoflop.runs.table import RunTable
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-NAMES = ("rows", "columns", "constants", "mapping", "format", "decimal")
+NAMES = ("where", "param_count", "rows", "columns", "constants", "mapping", "format", "decimal")
 
 
 @dataclass(frozen=True)
 class ReadingChoices:
     """What the options say; `options` are the keyword arguments of `read_runs`."""
 
+    where: str | None
+    param_count: str | None
     rows: str | None
     columns: dict[str, str]
     constants: dict[str, str]
@@ -74,10 +78,22 @@ def source_options(function: Command) -> Command:
             type=click.Choice(["finals", "last", "checkpoints"]),
             help="One row a finished run (the default for logs), a run wherever it stopped, or a checkpoint.",
         ),
+        click.option(
+            "--param-count", type=click.Choice(PARAM_COUNTS[:-1]), help="What N counts, where the table does not say."
+        ),
+        click.option("--where", metavar="EXPR", help="Keep the rows that fulfil it, such as 'params > 1e7'."),
     ):
         wrapped = option(wrapped)
     result: Command = wrapped
     return result
+
+
+def read_sources(sources: tuple[str, ...], reading: ReadingChoices, *, y: str = "loss") -> RunTable:
+    """The run table of `sources`, with a bar on the terminal for what takes long."""
+    from isoflop.readers.read import read_runs
+
+    with progress_shown() as progress:
+        return read_runs(sources, y=y, progress=progress, **reading.options)
 
 
 def _pairs(option: str, form: str, texts: tuple[str, ...]) -> dict[str, str]:

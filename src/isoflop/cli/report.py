@@ -11,6 +11,7 @@ import click
 from isoflop import records
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, note, print_json, refusals_recorded, show
+from isoflop.cli.reading_options import ReadingChoices, read_sources, source_options
 from isoflop.errors import InputError, Refusal
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ SCHEMA = "isoflop.written-report/1"
 @options.sources("(STUDY | FIT | SOURCE...)")
 @options.law()
 @options.draws()
-@options.reading
+@source_options
 @options.seed()
 @options.out("report.html", "the report")
 @click.option(
@@ -36,8 +37,7 @@ def command(
     sources: tuple[str, ...],
     law: str,
     draws: int,
-    where: str | None,
-    param_count: str | None,
+    reading: ReadingChoices,
     seed: int,
     out: Path,
     picture: Path | None,
@@ -62,9 +62,7 @@ def command(
     with refusals_recorded(SCHEMA, Delivery(as_json, force)):
         inputs = _from_study_or_fit(sources)
         if inputs is None:
-            from isoflop.readers.read import read_runs
-
-            runs = read_runs(sources, param_count=param_count, where=where)
+            runs = read_sources(sources, reading)
             typed = f"isoflop report {shlex.join(sources)}"
             inputs = report_from_table(runs, law, draws=draws, seed=seed, commands=(typed,))
         place = write_report(out, inputs)
