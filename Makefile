@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-readers check bench bench-readers fuzz-readers published check-statistics docs format clean
+.PHONY: demo test test-readers check bench bench-readers bench-planning fuzz-readers published check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -57,9 +57,14 @@ bench-readers: $(READY)
 bench: $(READY) .venv/peer/ready
 	$(BIN)/python -m benchmarks
 
+# What a designed ladder is worth, and how long a plan takes.
+bench-planning: $(READY)
+	$(BIN)/python -m benchmarks.planning
+
 # Published numbers beside those derived here from the same data. Needs ISOFLOP_DATA.
 published: $(READY)
 	$(BIN)/python -m benchmarks.published_fits
+	$(BIN)/python -m benchmarks.published_plans
 
 check-statistics: $(READY)
 	$(BIN)/python -m benchmarks.properties

@@ -4,6 +4,7 @@
     fitted = isoflop.fit("chinchilla", runs)                     # a certified optimum with honest intervals
     print(isoflop.backtest("chinchilla", runs, hide=10))         # the largest runs hidden, forecast, compared
     print(isoflop.forecast(fitted, params=70e9, tokens=1.4e12))  # a run nobody has paid for yet
+    print(isoflop.plan(fitted, compute=1e22))                    # what to train for a budget
     isoflop.write_report("report.html", isoflop.report_from_fit(fitted))
 
 Importing this package loads no numerical library: every name below is loaded when it is first used.
@@ -15,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from isoflop.accounting.cost import Cost, Tariff, training_cost
     from isoflop.accounting.shape import Shape
     from isoflop.errors import EnvironmentFailure, InputError, IsoflopError, MissingExtraError, Refusal, UsageError
     from isoflop.findings import Finding
@@ -32,6 +34,10 @@ if TYPE_CHECKING:
     from isoflop.laws.frontier import frontier
     from isoflop.laws.law import Law, Parameter
     from isoflop.laws.published import find_published
+    from isoflop.planning.design import Design
+    from isoflop.planning.designing import design
+    from isoflop.planning.plan import Plan
+    from isoflop.planning.planner import plan
     from isoflop.quantities import Estimate
     from isoflop.readers.examples import example_runs
     from isoflop.readers.read import explain_runs, read_runs
@@ -44,6 +50,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAWS",
+    "Cost",
+    "Design",
     "Ensemble",
     "EnvironmentFailure",
     "Estimate",
@@ -55,16 +63,19 @@ __all__ = [
     "Law",
     "MissingExtraError",
     "Parameter",
+    "Plan",
     "Refusal",
     "Run",
     "RunSpec",
     "RunTable",
     "Shape",
+    "Tariff",
     "UsageError",
     "Verdict",
     "__version__",
     "backtest",
     "citations",
+    "design",
     "example_runs",
     "explain_runs",
     "find_law",
@@ -77,15 +88,19 @@ __all__ = [
     "law",
     "load_fit",
     "load_frontier_fit",
+    "plan",
     "read_runs",
     "report_from_fit",
     "standard_errors",
+    "training_cost",
     "verify",
     "write_report",
 ]
 
 # public name → (module, name in it)
 _HOMES = {
+    "Cost": ("isoflop.accounting.cost", "Cost"),
+    "Design": ("isoflop.planning.design", "Design"),
     "Ensemble": ("isoflop.fitting.fit", "Ensemble"),
     "EnvironmentFailure": ("isoflop.errors", "EnvironmentFailure"),
     "Estimate": ("isoflop.quantities", "Estimate"),
@@ -98,15 +113,18 @@ _HOMES = {
     "Law": ("isoflop.laws.law", "Law"),
     "MissingExtraError": ("isoflop.errors", "MissingExtraError"),
     "Parameter": ("isoflop.laws.law", "Parameter"),
+    "Plan": ("isoflop.planning.plan", "Plan"),
     "Refusal": ("isoflop.errors", "Refusal"),
     "Run": ("isoflop.runs.run", "Run"),
     "RunSpec": ("isoflop.runs.spec", "RunSpec"),
     "RunTable": ("isoflop.runs.table", "RunTable"),
     "Shape": ("isoflop.accounting.shape", "Shape"),
+    "Tariff": ("isoflop.accounting.cost", "Tariff"),
     "UsageError": ("isoflop.errors", "UsageError"),
     "Verdict": ("isoflop.forecasting.backtest", "Verdict"),
     "backtest": ("isoflop.forecasting.backtest", "backtest"),
     "citations": ("isoflop.reporting.citations", "citations"),
+    "design": ("isoflop.planning.designing", "design"),
     "example_runs": ("isoflop.readers.examples", "example_runs"),
     "explain_runs": ("isoflop.readers.read", "explain_runs"),
     "find_law": ("isoflop.laws.catalogue", "find"),
@@ -119,9 +137,11 @@ _HOMES = {
     "law": ("isoflop.laws.formula", "law"),
     "load_fit": ("isoflop.fitting.fit", "load_fit"),
     "load_frontier_fit": ("isoflop.fitting.frontier_fit", "load_frontier_fit"),
+    "plan": ("isoflop.planning.planner", "plan"),
     "read_runs": ("isoflop.readers.read", "read_runs"),
     "report_from_fit": ("isoflop.reporting.report", "report_from_fit"),
     "standard_errors": ("isoflop.fitting.wald", "standard_errors"),
+    "training_cost": ("isoflop.accounting.cost", "training_cost"),
     "verify": ("isoflop.reporting.verification", "verify"),
     "write_report": ("isoflop.reporting.report", "write_report"),
 }

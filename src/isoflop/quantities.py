@@ -24,7 +24,7 @@ ParamCount = Literal["total", "non-embedding", "active", "unspecified"]
 
 PARAM_COUNTS: tuple[ParamCount, ...] = ("total", "non-embedding", "active", "unspecified")
 
-Kind = Literal["number", "count", "tokens", "compute", "dollars", "duration"]
+Kind = Literal["number", "count", "tokens", "compute", "dollars", "duration", "energy"]
 """What a text stands for; it decides the units that are understood."""
 
 FLOP_PER_PF_DAY = 1e15 * 86_400
@@ -35,8 +35,9 @@ _DEVICES = re.compile(r"\s*(?:(\d[\d,_]*)\s*[xX×*]\s*)?([A-Za-z][A-Za-z0-9._-]+
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e6, "b": 1e9, "g": 1e9, "t": 1e12, "p": 1e15, "e": 1e18, "z": 1e21, "y": 1e24}
 _SCALE_WORDS = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 _COUNTS = {**{key: _SCALES[key] for key in ("", "k", "m", "b", "g", "t")}, **_SCALE_WORDS}
-_SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+_SECONDS = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 _DURATION_WORDS = {
+    **dict.fromkeys(("ms", "msec", "millisecond", "milliseconds"), "ms"),
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "min"),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
@@ -45,21 +46,23 @@ _DURATION_WORDS = {
 }
 _FLOP_UNIT = re.compile(r"([kmgtpezy]?)flops?")
 _FLOP_DAY_UNIT = re.compile(r"(p|e|peta|exa)f(?:lops?)?(?:/s)?[- ]?days?")
+_WATT_HOURS = {"wh": 1e-6, "kwh": 1e-3, "mwh": 1.0, "gwh": 1e3, "twh": 1e6}
 _ACCEPTED: dict[Kind, str] = {
     "number": "0.5, 1e-3 or -2",
     "count": "7B, 512k, 10,000,000 or 1e9",
     "tokens": "1.4T, 300B tokens, 10,000,000 or 2e12",
     "compute": "6e23, 5.76e23 FLOP, 3 ZFLOP or 1e4 PF-days",
     "dollars": "$50k, $1.5M or 50,000 USD",
-    "duration": "30 days, 12h, 1d 12h, 90 min or 45s",
+    "duration": "30 days, 12h, 1d 12h, 90 min, 45s or 20ms",
+    "energy": "500 MWh, 40 GWh or 800 kWh",
 }
 
 
 def parse_quantity(text: str, kind: Kind = "count", name: str = "value", *, signed: bool = False) -> float:
-    """The number that `text` stands for, in the unit of `kind`: items, tokens, FLOP, dollars or seconds.
+    """The number that `text` stands for, in the unit of `kind`: items, tokens, FLOP, dollars, seconds or MWh.
 
     A quantity must be finite and, unless `signed` or of kind `number`, positive. A decimal comma is not guessed
-    at: `1,5` is refused. A duration needs a unit.
+    at: `1,5` is refused. A duration and an energy need a unit.
 
     Raises:
         UsageError: naming `name`, the text and the accepted forms.
@@ -224,6 +227,8 @@ def _read(text: str, kind: Kind) -> float | None:
 def _scale(unit: str, kind: Kind) -> float | None:
     if kind == "number":
         return 1.0 if unit == "" else None
+    if kind == "energy":
+        return _WATT_HOURS.get(unit)
     if kind == "compute":
         if match := _FLOP_UNIT.fullmatch(unit):
             return _SCALES[match[1]]

@@ -32,7 +32,12 @@ class Schema:
 
 def shipped_tables(name: str) -> dict[str, Any]:
     """The TOML file called `name` that comes with this package."""
-    return tomllib.loads(resources.files("isoflop.accounting").joinpath(name).read_text(encoding="utf-8"))
+    return tables_of("isoflop.accounting", name)
+
+
+def tables_of(package: str, name: str) -> dict[str, Any]:
+    """The TOML file called `name` that comes with `package`."""
+    return tomllib.loads(resources.files(package).joinpath(name).read_text(encoding="utf-8"))
 
 
 def user_tables(path: Path) -> dict[str, Any]:

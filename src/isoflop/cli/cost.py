@@ -11,6 +11,7 @@ import click
 
 from isoflop.accounting.conventions import CONVENTIONS, Convention
 from isoflop.cli import options
+from isoflop.cli.accounting_options import accounting, accounting_of
 from isoflop.cli.output import Delivery, deliver
 from isoflop.errors import UsageError
 
@@ -48,36 +49,7 @@ SHARED = ("nothing shared", "optimizer shared", "gradients too", "weights too")
     help="Which operations of an architecture are counted as compute.",
 )
 @click.option("--batch", metavar="SEQUENCES", help="Sequences of a step, for the layouts of an architecture.")
-@click.option(
-    "--mfu",
-    type=click.FloatRange(0, 1, min_open=True),
-    metavar="SHARE",
-    help="Share of peak that is used; that of published runs unless given.",
-)
-@click.option("--price", metavar="$", help="Dollars for an hour of one device; the price table's unless given.")
-@click.option(
-    "--pue",
-    type=click.FloatRange(min=1),
-    default=1.1,
-    show_default=True,
-    help="Energy of the data centre over that of the devices.",
-)
-@click.option(
-    "--carbon", type=click.FloatRange(min=0), default=0.385, show_default=True, help="Kilograms of CO2 for a kWh."
-)
-@click.option(
-    "--state-bytes",
-    type=click.Choice(["16", "18"]),
-    default="16",
-    show_default=True,
-    help="Bytes of weights, gradients and Adam for a parameter; 18 keeps gradients in 32 bits.",
-)
-@click.option(
-    "--hardware",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="TOML with devices and prices of your own, [[device]] and [[price]].",
-)
+@accounting
 @options.seed()
 @options.level()
 @options.out(None, "the answer")
@@ -115,16 +87,14 @@ def command(
       isoflop cost --params 671B --active-params 37B --tokens 14.8T --gpus 2048xh800 --json
       isoflop cost --architecture model.toml --tokens 2T --gpus 2048xa100 --convention matmul
     """
-    from isoflop.accounting.cost import Tariff, training_cost
-    from isoflop.accounting.hardware import find_device, read_devices
-    from isoflop.accounting.memory import STATE_BYTES
-    from isoflop.accounting.price import read_prices
+    from isoflop.accounting.cost import training_cost
+    from isoflop.accounting.hardware import find_device
     from isoflop.quantities import parse_devices, parse_quantity
 
     asked = parse_devices(gpus, "--gpus")
-    devices = None if hardware is None else read_devices(hardware)
-    device = find_device(asked.name, devices, "--gpus")
-    run = _Run(parse_quantity(tokens, "tokens", "--tokens"), device, asked.count, STATE_BYTES[int(state_bytes)])
+    counted = accounting_of(mfu, price, pue, carbon, state_bytes, hardware)
+    device = find_device(asked.name, counted.devices, "--gpus")
+    run = _Run(parse_quantity(tokens, "tokens", "--tokens"), device, asked.count, counted.states)
     if architecture is None:
         size = _stated(params, active_params, compute, batch)
     else:
@@ -136,11 +106,11 @@ def command(
         asked,
         active_params=size.active,
         compute=size.compute,
-        mfu=mfu,
-        tariff=Tariff(None if price is None else parse_quantity(price, "dollars", "--price"), pue, carbon),
-        states=run.states,
-        devices=devices,
-        prices=None if hardware is None else read_prices(hardware),
+        mfu=counted.mfu,
+        tariff=counted.tariff,
+        states=counted.states,
+        devices=counted.devices,
+        prices=counted.prices,
     )
     answer = replace(answer, architecture=size.breakdown)
     return deliver(answer, Delivery(as_json, force, out), lambda: _page(answer))

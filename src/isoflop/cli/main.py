@@ -35,6 +35,8 @@ COMMANDS = {
     "envelope": "Find the best model along the envelope of learning curves, and how it grows (Chinchilla approach 1).",
     "backtest": "Hide the largest runs, forecast them, and score the forecasts.",
     "forecast": "Forecast the loss of a run nobody has trained, with an interval.",
+    "plan": "Say what to train for a budget, what it costs and what could go wrong.",
+    "design": "Choose the ladder of small runs that best pins down a forecast.",
     "cost": "Say what a training run costs: compute, hours, days, dollars, energy, memory.",
     "laws": "List the laws that can be fitted, or explain one.",
     "verify": "Derive every number of a saved fit or a report again from the rows it carries.",
