@@ -16,183 +16,49 @@ import platform
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
 
-from benchmarks import coverage_studies
+from benchmarks import broken_truths, coverage_measures, coverage_studies
 from benchmarks.__main__ import machine
-from benchmarks.coverage_studies import DESIGNS, LAW, NOISES, TARGETS, TRUTHS, Array, Design, targets
+from benchmarks.broken_truths import Break, broken
+from benchmarks.coverage_measures import SCORED, STUDIES, Cell, measure, outcomes
+from benchmarks.coverage_studies import DESIGNS, FADING, NOISES, TARGETS, TRUTHS
 from benchmarks.parts import ROOT, run_parts
-from isoflop.fitting.binding import bind
-from isoflop.fitting.estimation import fit
-from isoflop.fitting.fit import Fit, predict
-from isoflop.fitting.objective import parse_objective
-from isoflop.fitting.refits import refit
-from isoflop.fitting.single import Settings, fit_law
-from isoflop.fitting.solver import Rows, solve
-from isoflop.fitting.whitening import Block, Whitening
-from isoflop.forecasting.prediction import forecast
-from isoflop.laws.catalogue import find
 
 PAGE = ROOT / "docs" / "reference" / "coverage.md"
 PEER = ROOT / "benchmarks" / "peer_intervals.csv"
-LEVEL, DRAWS = 0.9, 200
-STUDIES, SCORED, TAILED, OUTCOMES, BROKEN = 1000, 250, 300, 200, 250
+TAILED, OUTCOMES = 300, 50
+BROKEN = [Break("chinchilla", change, noise, 40) for noise in (0.002, 0.003, 0.005) for change in (-0.15, 0.15, 0.3)]
+BROKEN += [Break("auto", change, 0.003, 15) for change in (-0.15, 0.15, 0.3)]
+TAILED_NOISE = 0.01
 PLAIN, ELSEWHERE, TAILS = (0.87, 0.93), (0.85, 0.95), 0.82
 SHARP = 1.3
-SETTINGS = Settings(parse_objective("huber:1e-3"), draws=DRAWS, level=LEVEL, starts="projected")
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One design, truth and size of errors; `tails` for errors with Student's t₃."""
-
-    design: str
-    truth: str
-    noise: float
-    tails: bool = False
-    studies: int = STUDIES
-
-    @property
-    def key(self) -> str:
-        """A name for it."""
-        return f"{self.design}, {self.truth}, {self.noise}, {'t3' if self.tails else 'normal'}, {self.studies}"
+# The public modules that the numbers come from, without and with what is said about a fit.
+ALONE = ("isoflop.fitting.single", "isoflop.laws.chinchilla")
+WHOLE = ("isoflop.fitting.estimation", "isoflop.forecasting.prediction")
 
 
 def cells() -> list[Cell]:
-    """All of them: normal errors at full size, heavy tails at a third."""
+    """All of them: normal errors at full size; fading correlation and heavy tails at a third and in part."""
     plain = [Cell(design, truth, noise) for design in DESIGNS for truth in TRUTHS for noise in NOISES]
-    return plain + [replace(cell, tails=True, studies=TAILED) for cell in plain]
-
-
-def simulate(cell: Cell, number: int) -> tuple[Design, Array, Array]:
-    """The design, the truth and the losses of one study."""
-    design, truth = DESIGNS[cell.design](), TRUTHS[cell.truth]
-    generator = np.random.default_rng([number, *(ord(letter) for letter in cell.key)])
-    clean = predict(LAW, truth, {"params": design.params, "tokens": design.tokens})[0]
-    return design, truth, clean * np.exp(design.errors(cell.noise, generator, cell.tails))
-
-
-def measure(cell: Cell) -> dict[str, Any]:
-    """Coverage (6) of one cell, and mean interval scores (6), ours and the oracle's, on its first studies."""
-    design, truth, _ = simulate(cell, 0)
-    wanted = targets(truth, design)[0]
-    inside, ours, oracles = [], [], []
-    for number in range(cell.studies):
-        design, _, loss = simulate(cell, number)
-        fitted = fit_law(LAW, design.table(loss), replace(SETTINGS, seed=number))
-        low, high, unbounded = bounds(fitted, design)
-        covered = (low <= wanted) & (wanted <= high)
-        if number < SCORED or unbounded:
-            known_low, known_high, known_open = oracle(design, loss, truth, cell.noise)
-            covered[2] &= known_open or not unbounded
-        if number < SCORED:
-            ours.append(score(low, high, wanted))
-            oracles.append(score(known_low, known_high, wanted))
-        inside.append(covered)
-    return {
-        "coverage": np.mean(inside, axis=0).tolist(),
-        "score": np.mean(ours, axis=0).tolist(),
-        "oracle": np.mean(oracles, axis=0).tolist(),
-    }
-
-
-def bounds(fitted: Fit, design: Design) -> tuple[Array, Array, bool]:
-    """Bounds (6,) of what is asked, and whether E is open below, which is then 0."""
-    drawn = targets(fitted.ensemble.draws, design)
-    point = targets(fitted.theta, design)[0]
-    low, high = np.nanquantile(drawn, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], axis=0)
-    low, high = np.minimum(low, point), np.maximum(high, point)
-    unbounded = fitted.params["E"].low is None
-    low[2] = 0.0 if unbounded else low[2]
-    return low, high, unbounded
-
-
-def score(low: Array, high: Array, truth: Array) -> Array:
-    """Interval score: the width, and 2/α times the distance by which the truth was missed."""
-    missed = np.maximum(low - truth, 0.0) + np.maximum(truth - high, 0.0)
-    return np.asarray(high - low + 2.0 / (1.0 - LEVEL) * missed)
-
-
-def oracle(design: Design, loss: Array, truth: Array, noise: float) -> tuple[Array, Array, bool]:
-    """Bounds (6,) of one who knows how large the errors are and how they hang together, and whether E is open for him.
-
-    Generalised least squares with the true covariance, refitted to runs simulated with it: what `fit` does when it has
-    to find the covariance out. A normal interval from the curvature would be no measure: with errors of 3 % it covers
-    59 to 86 %.
-    """
-    table = design.table(loss)
-    problem = replace(bind(LAW, table, parse_objective("ls")), whitening=_known(design))
-    best = solve(problem, truth[None])
-    middle = problem.surface.predict(best.phi)[0]
-    errors = np.array([design.errors(noise, np.random.default_rng([1, draw]), False) for draw in range(DRAWS)])
-    theta = problem.surface.to_user(best.phi)[0]
-    drawn = targets(refit(problem, theta, Rows(targets=middle + errors), DRAWS), design)
-    low, high = np.nanquantile(drawn, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], axis=0)
-    without = replace(bind(find("chinchilla-no-floor"), table, parse_objective("ls")), whitening=_known(design))
-    rise = float(solve(without, truth[None, 1:]).value[0] - best.value[0])
-    return low, high, np.sqrt(2.0 * max(rise, 0.0)) / noise < ndtri((1.0 + LEVEL) / 2.0)
-
-
-def _known(design: Design) -> Whitening:
-    scale = np.ones(len(design.params)) if design.scale is None else design.scale
-    if design.run is None or design.root is None:
-        return Whitening(scale)
-    inverse = np.linalg.inv(design.root)
-    return Whitening(scale, tuple(Block(np.flatnonzero(design.run == run), inverse) for run in np.unique(design.run)))
-
-
-def outcomes(cell: Cell) -> dict[str, Any]:
-    """Coverage of `forecast` for a run at 10 times the largest compute, and its width beside the least possible."""
-    inside, widths = [], []
-    for number in range(cell.studies):
-        design, truth, loss = simulate(cell, number)
-        fitted = fit(LAW, design.table(loss), starts="projected", draws=DRAWS, seed=number)
-        far = {name: float(values[0]) for name, values in design.far.items()}
-        point = forecast(fitted, params=far["params"], tokens=far["tokens"]).points[0].loss
-        came = float(predict(LAW, truth, {name: values[:1] for name, values in design.far.items()})[0, 0])
-        came *= float(np.exp(cell.noise * np.random.default_rng([number, 7]).standard_normal()))
-        assert point.low is not None and point.high is not None
-        inside.append(point.low <= came <= point.high)
-        widths.append(np.log(point.high / point.low) / (2.0 * 1.645 * cell.noise))
-    return {"coverage": float(np.mean(inside)), "width": float(np.median(widths))}
-
-
-def broken(argument: tuple[str, int, int]) -> dict[str, Any]:
-    """How forecasts fare where the data term changes its slope inside the fitted range: (law, first, last study)."""
-    law, first, last = argument
-    covered, warned = [], []
-    for number in range(first, last):
-        generator = np.random.default_rng([number, 11])
-        truth = np.append(TRUTHS["besiroglu"], [generator.choice([-0.15, 0.15, 0.3]), 8e9, 0.2])
-        bent, design = find("chinchilla-broken"), coverage_studies.grid(6, 6)
-        clean = predict(bent, truth, {"params": design.params, "tokens": design.tokens})[0]
-        loss = clean * np.exp(0.005 * generator.standard_normal(len(clean)))
-        fitted = fit(law, design.table(loss), starts="projected", draws=DRAWS, seed=number)
-        far = {name: values[:1] for name, values in design.far.items()}
-        result = forecast(fitted, params=float(far["params"][0]), tokens=float(far["tokens"][0]))
-        came = float(predict(bent, truth, far)[0, 0]) * float(np.exp(0.005 * generator.standard_normal()))
-        point = result.points[0].loss
-        assert point.low is not None and point.high is not None
-        covered.append(bool(point.low <= came <= point.high))
-        warned.append(any(finding.severity != "note" for finding in result.findings))
-    return {"covered": covered, "warned": warned}
+    fading = [replace(cell, studies=TAILED) for cell in plain if cell.design == FADING and cell.truth == "besiroglu"]
+    plain = [cell for cell in plain if cell.design != FADING]
+    return plain + fading + [replace(cell, tails=True, studies=TAILED) for cell in plain if cell.noise == TAILED_NOISE]
 
 
 def main() -> None:
     started = time.monotonic()
-    sources = [Path(__file__), Path(coverage_studies.__file__)]
-    found = run_parts("coverage", measure, [(cell.key, cell) for cell in cells()], sources)
-    ahead = [Cell(design, "besiroglu", noise, studies=OUTCOMES) for design in DESIGNS for noise in NOISES]
-    told = run_parts("outcomes", outcomes, [(cell.key, cell) for cell in ahead], sources)
-    bent = [(f"{law} {first}", (law, first, first + 25)) for law, most in (("chinchilla", BROKEN), ("auto", 100))
-            for first in range(0, most, 25)]  # fmt: skip
-    breaks = run_parts("broken", broken, bent, sources)
+    sources = [Path(coverage_measures.__file__), Path(coverage_studies.__file__)]
+    found = run_parts("coverage", measure, [(cell.key, cell) for cell in cells()], ALONE, *sources)
+    ahead = [Cell(design, "besiroglu", noise, studies=OUTCOMES) for design in DESIGNS for noise in NOISES[:2]]
+    told = run_parts("outcomes", outcomes, [(cell.key, cell) for cell in ahead], WHOLE, *sources)
+    bends = [Path(broken_truths.__file__), Path(coverage_studies.__file__)]
+    breaks = run_parts("broken", broken, [(case.key, case) for case in BROKEN], WHOLE, *bends)
     text, missed = page(found, {cell.key: told[cell.key] for cell in ahead}, breaks)
     PAGE.write_text(text, encoding="utf-8")
     print(text)
@@ -220,8 +86,28 @@ def page(found: dict[str, Any], told: dict[str, Any], breaks: dict[str, Any]) ->
     lines += _peer_table(found)
     lines += _outcome_table(told)
     lines += _break_table(breaks)
-    lines.append(f"\nFigures outside what is asked are bold: {missed} of {12 * len(cells())}.")
+    lines.append(_misses(missed))
     return "\n".join(lines) + "\n", missed
+
+
+def _misses(missed: int) -> str:
+    return f"""
+## What misses, and why
+
+Figures outside what is asked are bold: {missed} of {12 * len(cells())}. Nearly all are of three kinds.
+
+- **E, with errors of 3 %.** Half of the studies hardly bound it from below. Bounds are read off the draws, which die
+  (E = 0) more often than a profile reaches E = 0, so E is called open in studies in which the oracle's profile just
+  closes it, and that counts as not covered. The forecasts, which use the same draws, are not affected.
+- **beta, with checkpoints.** An interval never leaves out the stated value. That of the almost absolute objective takes
+  no account of what rows of one run share, and lies at the edge of the draws; covering it costs a third of the
+  sharpness.
+- **Checkpoints with errors of 3 %.** Twelve runs whose errors hang together by 0.9 are worth some thirteen rows, for
+  five parameters and the correlation.
+
+Tried, and no better: percentiles of the cluster bootstrap and of the wild bootstrap (twelve clusters are too few),
+Wald's t (too narrow for E), one kind of correlation taken for granted (fails where errors fade, or where they do not).
+"""
 
 
 def _marked(value: float, good: bool, text: str) -> str:
@@ -283,27 +169,32 @@ def _outcome_table(told: dict[str, Any]) -> Iterable[str]:
         "first truth each: how often the run that is then trained comes out inside, and the width of the interval in "
         "units of that of one run's own scatter, below which nothing can go.\n"
     )
-    yield "| design | " + " | ".join(f"{100 * noise:g} %" for noise in NOISES) + " |"
-    yield "|---" * (1 + len(NOISES)) + "|"
+    yield "| design | " + " | ".join(f"{100 * noise:g} %" for noise in NOISES[:2]) + " |"
+    yield "|---" * 3 + "|"
     for design in DESIGNS:
-        row = [told[Cell(design, "besiroglu", noise, studies=OUTCOMES).key] for noise in NOISES]
+        row = [told[Cell(design, "besiroglu", noise, studies=OUTCOMES).key] for noise in NOISES[:2]]
         yield f"| {design} | " + " | ".join(f"{item['coverage']:.2f} ({item['width']:.1f}×)" for item in row) + " |"
 
 
 def _break_table(breaks: dict[str, Any]) -> Iterable[str]:
     yield (
-        "\n## A truth that breaks inside the range\n\nThe data term changes its slope at 8B tokens, in the middle of "
-        "the 36-run grid (by -0.15, 0.15 or 0.3, errors of 0.5 %). Asked: the forecast at 10 times the compute covers "
-        "80 % of outcomes, or a warning stands beside it in 95 %.\n"
+        "\n## A truth that breaks inside the range\n\n"
+        "The data exponent of the first truth (0.367) changes at 8B tokens, in the middle of the 36-run grid. "
+        "Asked: the forecast at 10 times the compute covers 80 % of outcomes, or a warning stands beside it "
+        "in 95 %. A break that shows in the runs is warned of. One that the law can make up for within their "
+        "errors, by another floor and exponent, leaves no trace to warn of, and its forecast is off by about "
+        "one interval: nothing in these runs tells the two apart.\n"
     )
-    yield "| law | studies | covered | warned | covered or warned |"
-    yield "|---|---|---|---|---|"
-    for law in ("chinchilla", "auto"):
-        parts = [value for key, value in breaks.items() if key.startswith(f"{law} ")]
-        covered = np.concatenate([part["covered"] for part in parts])
-        warned = np.concatenate([part["warned"] for part in parts])
+    yield "| law | change | errors | studies | median error | covered | warned | either | as asked |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for case in BROKEN:
+        found = breaks[case.key]
+        covered, warned = np.array(found["covered"]), np.array(found["warned"])
+        met = covered.mean() >= 0.8 or warned.mean() >= 0.95
         yield (
-            f"| {law} | {len(covered)} | {covered.mean():.0%} | {warned.mean():.0%} | {(covered | warned).mean():.0%} |"
+            f"| {case.law} | {case.change:+g} | {100 * case.noise:g} % | {case.studies} | {found['error']:.1%} | "
+            f"{covered.mean():.0%} | {warned.mean():.0%} | {(covered | warned).mean():.0%} | "
+            f"{'yes' if met else '**no**'} |"
         )
 
 

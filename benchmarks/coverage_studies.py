@@ -90,11 +90,12 @@ def heteroscedastic() -> Design:
     return Design(plain.params, plain.tokens, scale=np.exp(-TREND * (log_compute - log_compute.mean())))
 
 
+FADING = "the same, fading"
 DESIGNS: dict[str, Callable[[], Design]] = {
     "36-run grid": lambda: grid(6, 6),
     "15-run grid": lambda: grid(5, 3),
     "12 runs × 20 checkpoints": lambda: checkpoints("even"),
-    "the same, fading": lambda: checkpoints("fading"),
+    FADING: lambda: checkpoints("fading"),
     "heteroscedastic": heteroscedastic,
 }
 

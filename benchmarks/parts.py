@@ -6,6 +6,7 @@ benchmark's own; the pages under `docs/reference/` are written from it.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import multiprocessing
@@ -19,21 +20,39 @@ ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".statistics"
 
 
-def digest(*others: Path) -> str:
-    """Of everything that the numbers depend on: the package without its reports and pages, and the `others`."""
-    layers = ("laws", "fitting", "forecasting", "runs", "accounting")
-    files = [path for layer in layers for path in sorted((ROOT / "src" / "isoflop" / layer).rglob("*.py"))]
+def digest(modules: Iterable[str], others: Iterable[Path]) -> str:
+    """Of everything that the numbers depend on: the source of `modules`, what they import, and the `others`."""
     whole = hashlib.sha256()
-    for path in (*files, *others):
+    for path in (*sorted(_reached(modules)), *others):
         whole.update(path.read_bytes())
     return whole.hexdigest()[:16]
 
 
+def _reached(modules: Iterable[str]) -> set[Path]:
+    """The files of the package that `modules` import, directly or not, and their own."""
+    found: dict[str, Path] = {}
+    waiting = list(modules)
+    while waiting:
+        name = waiting.pop()
+        path = ROOT / "src" / Path(*name.split("."))
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name in found or not path.is_file():
+            continue
+        found[name] = path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("isoflop."):
+                waiting += [str(node.module), *(f"{node.module}.{item.name}" for item in node.names)]
+    return set(found.values())
+
+
 def run_parts(
-    name: str, work: Callable[[Any], Any], parts: Sequence[tuple[str, Any]], sources: Iterable[Path]
+    name: str, work: Callable[[Any], Any], parts: Sequence[tuple[str, Any]], modules: Sequence[str], *sources: Path
 ) -> dict[str, Any]:
-    """`work(argument)` for every (key, argument) of `parts`, in as many processes as there are cores; JSON by key."""
-    place = KEPT / name / digest(*sources)
+    """`work(argument)` for every (key, argument) of `parts`, in as many processes as there are cores; JSON by key.
+
+    `modules` of the package do the work; a change of them, of what they import or of `sources` makes the parts anew.
+    """
+    place = KEPT / name / digest(modules, sources)
     place.mkdir(parents=True, exist_ok=True)
     files = {key: place / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json" for key, _ in parts}
     todo = [(work, argument, files[key], key) for key, argument in parts if not files[key].is_file()]

@@ -50,7 +50,7 @@ def fit_by_hand(names: tuple[str, ...] = (), draws: int = 40) -> Fit:
         objective_value=1e-5,
         status=FitStatus.CONVERGED,
         certificate=Certificate(1e-14, 1e-4, 1e4, 144, 140, 9),
-        ensemble=Ensemble(law.parameter_names, THETA * np.exp(scatter), "wild-cluster-bootstrap" if draws else "none"),
+        ensemble=Ensemble(law.parameter_names, THETA * np.exp(scatter), "wild-bootstrap" if draws else "none"),
         level=0.9,
         seed=0,
         runs=runs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 import vl_convert
 
 from isoflop.errors import UsageError
+from isoflop.fitting.estimation import fit
+from isoflop.readers.examples import example_runs
 from isoflop.reporting.charts import allocation, forecast, isoflops, loss_against_data, residuals
 from isoflop.reporting.charts.rows import run_rows, size_groups
 from isoflop.reporting.contents import round_budgets
 from isoflop.reporting.export import csv_text, file_spec, save_chart
-from isoflop.reporting.figures import body_figures, headline_figures
+from isoflop.reporting.figures import body_figures, headline_figures, limit_figures
 from isoflop.reporting.theme import DARK, LIGHT, ramp
 from isoflop.runs.table import RunTable
 from tests.reporting.report_values import CALIBRATION, THETA, fit_by_hand, held_out, inputs
@@ -28,6 +31,17 @@ def test_every_chart_compiles_to_vega(figure: object) -> None:
     spec = file_spec(figure.chart, width=400, palette=DARK)  # type: ignore[attr-defined]
     assert "var(--" not in json.dumps(spec)
     assert vl_convert.vegalite_to_vega(spec)["marks"]
+
+
+def test_the_profile_of_a_weak_constant_is_drawn() -> None:
+    weak = replace(VALUES, fit=fit("chinchilla", example_runs(), where="held_out == 0", draws=100))
+    figures = limit_figures(weak)
+    assert {figure.name for figure in figures} == {"profile-alpha", "profile-E"}
+    for figure in figures:
+        assert vl_convert.vegalite_to_vega(file_spec(figure.chart, width=400, palette=LIGHT))["marks"]
+        misfits = [row["misfit"] for row in figure.data["profile"]]
+        assert min(misfits) < 0.1 and max(misfits) > 1.0 and "refuted at 90%" in figure.caption
+    assert limit_figures(VALUES) == ()
 
 
 def test_the_forecast_is_drawn_as_svg_and_png(tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report on the example table with learning curves added, as a study would have them."""
-    values = report_from_table(read_runs(example_runs()), draws=60, title="The example")
+    values = report_from_table(read_runs(example_runs()), "chinchilla", draws=60, title="The example")
     steps = tuple(range(1, 1001))
     tokens, loss = tuple(640 * step for step in steps), tuple(4.5 / step**0.1 for step in steps)
     runs = tuple(replace(run_of("done", 2.2, seed), curve=Curve(steps, tokens, loss)) for seed in range(25))
@@ -99,7 +99,7 @@ def test_it_is_small_and_loads_nothing(written: Path, page: Page) -> None:
 
 
 def test_it_says_the_numbers(page: Page) -> None:
-    values = report_from_table(read_runs(example_runs()), draws=60)
+    values = report_from_table(read_runs(example_runs()), "chinchilla", draws=60)
     outcome = values.held_out[0].outcome
     for number in (outcome.forecast.value, outcome.forecast.low, outcome.forecast.high, outcome.actual):
         assert number is not None
@@ -122,6 +122,7 @@ def test_every_section_stands_in_its_order(page: Page) -> None:
         "What it does not mean",
         "The runs",
         "Do this on your own data",
+        "Reporting checklist",
         "How to cite",
     )
     places = [page.words.index(heading) for heading in headings]

@@ -5,16 +5,21 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from rich.console import Console, RenderableType
 
 from isoflop.findings import Finding
+from isoflop.fitting.fit import Contestant
+from isoflop.fitting.forecasts import Rolling
+from isoflop.fitting.uncertainty import METHODS
 from isoflop.forecasting.backtest import Verdict
 from isoflop.forecasting.prediction import Forecast, Point
 from isoflop.laws.catalogue import LAWS
 from isoflop.quantities import Estimate
-from isoflop.reporting.citations import bibliography, citations
+from isoflop.reporting.citations import OF_DRAWS, bibliography, citations
 from isoflop.reporting.tables import findings_lines, fit_table, forecast_table, outcome_table, verdict_lines
 from tests.reporting.report_values import CALIBRATION, fit_by_hand, held_out
 
@@ -83,3 +88,40 @@ def test_citations_hold_the_law_the_methods_and_this_package() -> None:
         assert key in text
     assert text.count("{") == text.count("}")
     assert "webb2023" not in citations(fit_by_hand(draws=0))
+
+
+@pytest.mark.parametrize(
+    ("method", "keys"),
+    [
+        ("cluster-bootstrap", {"cameron2008"}),
+        ("pairs-bootstrap", {"efron1993"}),
+        ("bca", {"efron1987"}),
+        ("wild-bootstrap", {"webb2023"}),
+        ("parametric-bootstrap", {"efron1993", "aitken1936", "patterson1971"}),
+        ("wald-t", {"aitken1936", "patterson1971"}),
+        ("profile-likelihood", {"bates1988", "aitken1936", "patterson1971"}),
+    ],
+)
+def test_every_method_of_uncertainty_is_cited(method: str, keys: set[str]) -> None:
+    fitted = fit_by_hand()
+    text = citations(replace(fitted, ensemble=replace(fitted.ensemble, method=method)))
+    assert {key for key in _KEYS_OF_METHODS if key in text} == keys
+
+
+_KEYS_OF_METHODS = (
+    "cameron2008", "efron1993", "efron1987", "webb2023", "aitken1936", "patterson1971", "bates1988", "bates1969",
+    "tashman2000", "dersimonian1986",
+)  # fmt: skip
+
+
+def test_the_methods_of_a_choice_and_of_a_back_test_are_cited() -> None:
+    chosen = citations(replace(fit_by_hand(), contest=(Contestant("chinchilla", 0.01, 1.0),)))
+    assert "bates1969" in chosen and "tashman2000" in chosen
+    one = np.ones(1)
+    rolling = Rolling(np.zeros(1, dtype=np.int64), np.ones(1, dtype=np.int64), one, one, one)
+    tested = citations(replace(fit_by_hand(), rolling=rolling))
+    assert "dersimonian1986" in tested and "bates1969" not in tested
+
+
+def test_every_method_that_draws_has_a_source() -> None:
+    assert set(METHODS) - {"auto"} == set(OF_DRAWS)

@@ -32,7 +32,7 @@ Edit = Callable[[dict[str, Any]], None]
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with all that one can carry: a held-out run, learning curves, names that must not end a script."""
-    values = report_from_table(read_runs(example_runs()), draws=300, title="The example </script> & more")
+    values = report_from_table(read_runs(example_runs()), "chinchilla", draws=300, title="The example </script> & more")
     steps = tuple(range(1, 301))
     curve = Curve(steps, tuple(640 * step for step in steps), tuple(4.5 / step**0.1 for step in steps))
     outcome = values.held_out[0].outcome
@@ -80,7 +80,7 @@ def test_what_is_carried_can_be_read_back(report: Path) -> None:
 
 
 def test_thinning_drops_no_run_and_names_the_versions(report: Path) -> None:
-    values = replace(report_from_table(read_runs(example_runs()), draws=0), runs=(run_of("done", 2.0),))
+    values = replace(report_from_table(read_runs(example_runs()), "chinchilla", draws=0), runs=(run_of("done", 2.0),))
     drawn = as_drawn(values)
     assert [run.spec for run in drawn.runs] == [run.spec for run in values.runs]
     assert {"isoflop", "Python", "numpy"} <= set(drawn.facts.versions)

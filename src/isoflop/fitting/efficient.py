@@ -20,10 +20,11 @@ import numpy as np
 from isoflop.fitting.layout import Layout
 from isoflop.fitting.noise import Noise, estimate_noise
 from isoflop.fitting.objective import Objective
-from isoflop.fitting.solver import Problem, polish, solve
+from isoflop.fitting.solver import Effort, Problem, polish, solve
 from isoflop.laws.graph import Array
 
 _TUNING = 2.0  # δ in standard deviations: 99 % efficient for normal errors (Huber 1964)
+_EFFORT = Effort(at_rest=1e-9)  # far below what the errors let one see
 _SETTLED = 1e-8  # relative gradient
 _NORMAL = 1.4826  # standard deviation of a normal over its median absolute value
 
@@ -85,7 +86,7 @@ def _pseudo(residuals: Array, scale: float, objective: Objective) -> Array:
 
 
 def _descend(problem: Problem, phi: Array) -> Array:
-    found = polish(problem, phi[:, None])
+    found = polish(problem, phi[:, None], effort=_EFFORT)
     if found.gradient[0] > _SETTLED:
         found = solve(problem, problem.surface.to_user(found.phi))
     return found.phi[:, 0]

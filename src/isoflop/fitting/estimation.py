@@ -19,6 +19,7 @@ from isoflop.laws.catalogue import find
 from isoflop.laws.formula import law_for_columns
 from isoflop.laws.law import Law
 from isoflop.readers.read import read_runs
+from isoflop.runs.checks.examination import carried
 from isoflop.runs.table import RunTable
 
 
@@ -83,7 +84,7 @@ def fit(
         fitted = fit_law(choose_law(law, runs, objective, x, y), runs, settings)
         if draws and fitted.status is not FitStatus.NOT_STATIONARY:
             fitted = replace(fitted, rolling=roll(fitted, settings))
-    return replace(fitted, findings=by_weight((*fitted.runs.findings, *examine(fitted, draws))))
+    return replace(fitted, findings=by_weight((*carried(fitted.runs), *examine(fitted, draws))))
 
 
 def choose_law(law: Law | str, runs: RunTable, objective: Objective, x: Sequence[str], y: str | None) -> Law:

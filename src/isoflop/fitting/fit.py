@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from isoflop import records, tabular
 from isoflop.errors import InputError, UsageError
@@ -90,10 +90,15 @@ class MemberFit:
 
 @dataclass(frozen=True)
 class Part:
-    """A law of a fit with its constants and its share of the forecast: all of it, where the law is not a stack."""
+    """A law of a fit with its constants and its share of the forecast: all of it, where the law is not a stack.
+
+    `theta` (k,) is its optimum and `draws` (B, k) are its own.
+    """
 
     law: Law
     params: dict[str, Estimate]
+    theta: Array
+    draws: Array
     weight: float = 1.0
 
 
@@ -141,12 +146,13 @@ class Fit:
     def parts(self) -> tuple[Part, ...]:
         """The laws that make up this fit with their constants: one, or the members of a stack by their own draws."""
         if not self.members:
-            return (Part(self.law, self.params),)
+            return (Part(self.law, self.params, self.theta, self.ensemble.draws),)
         first = len(self.members)
         found = []
         for place, member in enumerate(self.members):
             draws = self.ensemble.draws[self.ensemble.draws[:, place] == 1.0, first : first + len(member.theta)]
-            found.append(Part(member.law, _params(member.law, member.theta, draws, self.level), member.weight))
+            params = _params(member.law, member.theta, draws, self.level)
+            found.append(Part(member.law, params, member.theta, draws, member.weight))
             first += len(member.theta)
         return tuple(found)
 
@@ -285,9 +291,8 @@ def _params(law: Law, theta: Array, draws: Array, level: float) -> dict[str, Est
 def _estimate(value: float, draws: Array, level: float) -> Estimate:
     if len(draws) < 2:
         return Estimate(value)
-    low, high = interval(draws, level)
-    # Draws of small studies surround the efficient fit: the stated optimum may lie just outside them.
-    return Estimate(value, min(float(low), value), max(float(high), value))
+    low, high = interval(draws, level, value)
+    return Estimate(value, float(low), float(high))
 
 
 def _closed(parameter: Parameter, estimate: Estimate) -> Estimate:
@@ -302,8 +307,11 @@ def _closed(parameter: Parameter, estimate: Estimate) -> Estimate:
     )
 
 
-def interval(draws: Array, level: float) -> tuple[Array, Array]:
-    """Lower and upper percentile bounds of draws along their first axis, at `level`.
+def interval(draws: Array, level: float, around: ArrayLike = np.nan) -> tuple[Array, Array]:
+    """Lower and upper percentile bounds of draws along their first axis, at `level`, that never leave out `around`.
+
+    `around` is the value at the stated optimum. In small studies draws surround the efficient fit, and where outliers
+    or a bend pull the two apart that value may lie just outside of them.
 
     Example:
         >>> low, high = interval(np.arange(101.0), 0.5)
@@ -316,7 +324,7 @@ def interval(draws: Array, level: float) -> tuple[Array, Array]:
         # Where no draw is a number the bounds are NaN, which is written as an open bound: nothing to warn of.
         warnings.filterwarnings("ignore", "All-NaN", RuntimeWarning)
         low, high = np.nanquantile(draws, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
-    return np.asarray(low), np.asarray(high)
+    return np.asarray(np.fmin(low, around)), np.asarray(np.fmax(high, around))
 
 
 def predict(law: Law, theta: Array, columns: Mapping[str, Array]) -> Array:

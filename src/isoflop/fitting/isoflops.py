@@ -22,14 +22,16 @@ from isoflop.fitting.fit import Ensemble, Fit
 from isoflop.fitting.frontier_fit import NAMES, Evidence, FrontierFit, Minimum, estimate
 from isoflop.fitting.minima import DEGREE, Curve, Slice, fit_slice, resampled_minima
 from isoflop.fitting.power_law import power_law
-from isoflop.fitting.surface_bias import Bias, Optima, measure_bias
+from isoflop.fitting.surface_bias import Bias, Optima, exact_sizes, measure_bias
 from isoflop.laws.graph import Array
 from isoflop.quantities import format_number
 from isoflop.runs.table import RunTable
 
 _FEWEST_MINIMA = 4  # through three, a law with three parameters passes exactly
 _WIDE, _OFF_CENTRE, _NARROW = 5.0, 2.0, 4.0  # factors of model size; a window of 4 about a first estimate is not wide
-_BIASED = 0.1  # relative error of N* on noise-free data
+_BIASED = 0.1  # relative error of N* on noise-free data, or distance of N* by curves and by a law
+_FAR_APART = 4.0  # standard errors of that distance: resamples of five runs understate them
+_FEWEST_RESAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -130,7 +132,14 @@ def fit_isoflops(
         loss_reason=loss_reason,
         bias=bias if isinstance(bias, Bias) else None,
         bias_reason=bias if isinstance(bias, str) else "",
-        findings=by_weight((*table.findings, *_doubts(all_slices, table, resampled), *bias_findings(bias))),
+        findings=by_weight(
+            (
+                *table.findings,
+                *_doubts(all_slices, table, resampled),
+                *bias_findings(bias),
+                *disagreement_findings(optima, resampled, bias),
+            )
+        ),
     )
 
 
@@ -171,6 +180,26 @@ def bias_findings(bias: Bias | str) -> tuple[Finding, ...]:
         f"{bias.params_at_largest:+.0%} off: use a grid that is centred and narrow, or fit a law."
     )
     return (Finding("method-bias", "warn", message),)
+
+
+def disagreement_findings(optima: Optima, resampled: Array, bias: Bias | str) -> tuple[Finding, ...]:
+    """A warning where curves and the Chinchilla surface of the same runs see the optimum elsewhere, noise set aside."""
+    if isinstance(bias, str) or len(resampled) < _FEWEST_RESAMPLES:
+        return ()
+    by_law = exact_sizes(np.array(list(bias.surface.values())), optima)
+    apart = np.log(optima.params / by_law)
+    mean = float(apart.mean())
+    error = float(np.sqrt(np.mean(np.nanvar(resampled, axis=0)) / len(apart)))
+    if abs(mean) <= np.log1p(_BIASED) or not abs(mean) > _FAR_APART * error:
+        return ()
+    last = int(np.argmax(optima.compute))
+    message = (
+        f"The curves put the optimal size {abs(np.expm1(mean)):.0%} {'above' if mean > 0.0 else 'below'} that of the "
+        f"Chinchilla law fitted to the same runs ({format_number(optima.params[last])} beside "
+        f"{format_number(by_law[last])} at {format_number(optima.compute[last])} FLOP): one of the two does not "
+        "describe these runs."
+    )
+    return (Finding("optimum-mismatch", "warn", message),)
 
 
 def _usable(slices: Sequence[tuple[Budget, Slice | str]]) -> list[Slice]:

@@ -49,9 +49,8 @@ def layout_of(runs: RunTable, cluster: str = "auto") -> Layout:
         (7, False)
     """
     clusters = runs.clusters(cluster)
-    column = "run" if cluster == "auto" else cluster
-    several = int(clusters.max(initial=-1)) + 1 < len(runs)
-    return _layout(runs, clusters, repeated=column == "run" and runs.has("run") and several)
+    by_run = cluster in ("auto", "run") and runs.has("run") and len(set(runs["run"].tolist())) < len(runs)
+    return _layout(runs, clusters, repeated=by_run)
 
 
 def _layout(runs: RunTable, clusters: NDArray[np.int64], *, repeated: bool) -> Layout:

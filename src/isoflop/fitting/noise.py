@@ -135,13 +135,12 @@ def estimate_noise(
     directions = np.linalg.svd(jacobian / np.maximum(np.linalg.norm(jacobian, axis=0), 1e-300), full_matrices=False)[0]
     table = np.column_stack([directions, residuals])
     freedom = max(rows - parameters, 1)
-    found = [_judge(table * np.exp(trend * along)[:, None], groups, structures, freedom) for trend in trends]
+    tables = table * np.exp(trends[:, None] * along)[:, :, None]
+    likelihoods, variances = _judge(tables, groups, structures, freedom)
     prior = -0.5 * (trends * reach / _TREND_SPREAD) ** 2
-    logs = np.array([likelihood for likelihood, _ in found]) + prior[:, None] + _prior(structures, repeated)
+    logs = likelihoods + prior[:, None] + _prior(structures, repeated)
     weights = np.exp(logs - logs.max())
-    return Noise(
-        structures, trends, weights / weights.sum(), np.array([size for _, size in found]), groups, along, freedom
-    )
+    return Noise(structures, trends, weights / weights.sum(), variances, groups, along, freedom)
 
 
 def _candidates(groups: Sequence[Index]) -> tuple[Structure, ...]:
@@ -169,45 +168,50 @@ def _prior(structures: tuple[Structure, ...], repeated: bool) -> Array:
 
 
 def _judge(
-    table: Array, groups: Sequence[Index], structures: tuple[Structure, ...], freedom: int
+    tables: Array, groups: Sequence[Index], structures: tuple[Structure, ...], freedom: int
 ) -> tuple[Array, Array]:
-    """Restricted log-likelihood and σ² of every structure, for directions and residuals (n, k + 1) of equal scale.
+    """Restricted log-likelihood and σ² (t, s) of every trend and structure.
 
-    V⁻¹ has a closed form for every structure, so that its products with the table need sums that do not depend on ρ.
+    `tables` (t, n, k + 1) are directions and residuals of equal scale, one for every trend. V⁻¹ has a closed form for
+    every structure, so that its products with the table need sums that do not depend on ρ.
     """
-    plain = table.T @ table
+    plain = _square(tables)
+    classes = [np.array([group for group in groups if len(group) == size]) for size in {len(group) for group in groups}]
+    parts = [tables[:, members] for members in classes]  # (t, groups, rows of each, k + 1)
+    sums = [part.sum(axis=2) for part in parts]
+    nothing = np.zeros_like(plain)
+    grouped = sum((_square(part) for part in parts), nothing)
+    within = sum((_square(part[:, :, 1:-1]) for part in parts), nothing)
+    beside = sum((_square(part[:, :, :-1], part[:, :, 1:]) for part in parts), nothing)
     sizes = np.array([len(group) for group in groups])
-    sums = np.array([table[group].sum(axis=0) for group in groups]).reshape(len(groups), table.shape[1])
-    within = _total(plain, (table[group[1:-1]].T @ table[group[1:-1]] for group in groups))
-    beside = _total(plain, (table[group[:-1]].T @ table[group[1:]] for group in groups))
-    grouped = _total(plain, (table[group].T @ table[group] for group in groups))
     products, determinants = [], []
     for structure in structures:
         rho = structure.correlation
         if structure.kind == "exchangeable":
-            share = rho / (1.0 + (sizes - 1.0) * rho)
-            products.append(plain - grouped + (grouped - (sums.T * share) @ sums) / (1.0 - rho))
+            shares = [rho / (1.0 + (members.shape[1] - 1.0) * rho) for members in classes]
+            between = sum((share * _square(total) for share, total in zip(shares, sums, strict=True)), nothing)
+            products.append(plain - grouped + (grouped - between) / (1.0 - rho))
             determinants.append(np.sum((sizes - 1.0) * np.log(1.0 - rho) + np.log(1.0 + (sizes - 1.0) * rho)))
         elif structure.kind == "autoregressive":
-            inner = grouped + rho**2 * within - rho * (beside + beside.T)
+            inner = grouped + rho**2 * within - rho * (beside + np.swapaxes(beside, 1, 2))
             products.append(plain - grouped + inner / (1.0 - rho**2))
             determinants.append(np.sum((sizes - 1.0) * np.log(1.0 - rho**2)))
         else:
             products.append(plain)
             determinants.append(0.0)
-    whole = np.array(products)
-    information, mixed, square = whole[:, :-1, :-1], whole[:, :-1, -1], whole[:, -1, -1]
-    explained = np.sum(mixed * np.linalg.solve(information, mixed[:, :, None])[:, :, 0], axis=1)
+    whole = np.stack(products, axis=1)
+    information, mixed, square = whole[..., :-1, :-1], whole[..., :-1, -1], whole[..., -1, -1]
+    explained = np.sum(mixed * np.linalg.solve(information, mixed[..., None])[..., 0], axis=-1)
     left = np.maximum(square - explained, 1e-14 * square + 1e-300)
     half = np.linalg.slogdet(information)[1]
     return -0.5 * (np.array(determinants) + half + freedom * np.log(left)), left / freedom
 
 
-def _total(like: Array, parts: Iterable[Array]) -> Array:
-    total = np.zeros_like(like)
-    for part in parts:
-        total += part
-    return total
+def _square(left: Array, right: Array | None = None) -> Array:
+    """Σ leftᵀ·right over all axes between the first and the last: (t, k + 1, k + 1)."""
+    flat = left.reshape(len(left), -1, left.shape[-1])
+    other = flat if right is None else right.reshape(flat.shape)
+    return np.asarray(np.swapaxes(flat, 1, 2) @ other)
 
 
 def _roots(structure: Structure, groups: Iterable[Index]) -> dict[int, Array]:

@@ -80,7 +80,7 @@ def hold(law: Law, name: str, value: float) -> Law:
     Example:
         >>> from isoflop.laws.catalogue import find
         >>> hold(find("chinchilla"), "E", 1.5).formula
-        '1.5 + A/N^alpha + B/D^beta'
+        '1.5 + A / N ^ alpha + B / D ^ beta'
     """
     formula = expressions.to_text(_replaced(law.tree, name, float(value)))
     parameters = tuple(item for item in law.parameters if item.name != name)
@@ -101,7 +101,9 @@ def _width(fitted: Efficient, law: Law, index: int) -> float:
     draws = wald_draws(fitted, 200, 0)[:, index]
     values = np.log(draws) if law.parameters[index].scale == "log" else draws
     quarter, three = np.quantile(values, [0.25, 0.75])
-    return float(np.clip((three - quarter) / 1.349, 1e-9, 3.0))
+    width = (three - quarter) / 1.349
+    # Draws of a constant that ran away are zeros and infinities.
+    return float(np.clip(width, 1e-9, 3.0)) if np.isfinite(width) else 3.0
 
 
 def _side(
@@ -114,6 +116,8 @@ def _side(
     before = 0.0
     for step in _STEPS:
         value = _moved(parameter, float(theta[index]), step * width)
+        if not np.isfinite(value) or (parameter.scale == "log" and value <= 0.0):
+            return
         held = replace(
             bind_law(hold(law, parameter.name, value)),
             objective=fitted.problem.objective,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from isoflop.findings import Finding
+from isoflop.findings import Finding, by_weight
 from isoflop.fitting.certificate import Certificate, FitStatus
+from isoflop.fitting.diagnostics.rounding import rounded_constants
 from isoflop.fitting.fit import Ensemble, Fit, load_fit
 from isoflop.fitting.objective import Objective
 from isoflop.laws.published import find_published
@@ -56,5 +57,7 @@ def published_fit(name: str) -> Fit:
         runs=RunTable.from_columns({}, param_count=constants.param_count, source=(PREFIX + name,)),
         clusters=np.empty(0, dtype=np.int64),
         residuals=np.zeros(1),
-        findings=(Finding("published-constants", "note", message),),
+        findings=by_weight(
+            (Finding("published-constants", "note", message), *rounded_constants(law, constants.values))
+        ),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from isoflop.fitting.solver import DEFAULT_EFFORT, Effort, Problem, Rows, polish, solve
+from isoflop.fitting.solver import Effort, Problem, Rows, polish, solve
 from isoflop.laws.graph import Array
 
 _UNSETTLED = 1e-6  # relative gradient above which a refit has not come to rest
+_EFFORT = Effort(at_rest=1e-9)  # a draw is a sample, not an answer: seven digits of its spread are plenty
 
 
 def refit(problem: Problem, theta: Array, rows: Rows, count: int) -> Array:
@@ -16,10 +19,10 @@ def refit(problem: Problem, theta: Array, rows: Rows, count: int) -> Array:
     Most settle by Newton steps from the optimum. The rest lie along a valley with kinks, such as a term that a resample
     does without: reweighting takes long steps there, so they begin again with it, and once more with patience.
     """
-    found = polish(problem, np.repeat(problem.surface.to_internal(theta[None]), count, axis=1), rows)
+    found = polish(problem, np.repeat(problem.surface.to_internal(theta[None]), count, axis=1), rows, _EFFORT)
     phi, gradient = found.phi, found.gradient
     begins = np.repeat(theta[None], count, axis=0)
-    for effort in (DEFAULT_EFFORT, Effort(newton_steps=DEFAULT_EFFORT.patience)):
+    for effort in (_EFFORT, replace(_EFFORT, newton_steps=_EFFORT.patience)):
         unsettled = np.flatnonzero(~(gradient <= _UNSETTLED))
         if not len(unsettled):
             break

@@ -84,7 +84,7 @@ def with_ensemble(fitted: Fit, draws: int, seed: int) -> Fit:
     runs, method = fitted.runs, method_of(fitted)
     layout = layout_of(runs, fitted.cluster)
     if method in SIMULATED:
-        runs = _without_copies(runs, fitted.law)
+        runs = distinct_runs(runs, fitted.law)
         layout = layout_of(runs, fitted.cluster)
     elif method == "pairs-bootstrap":
         layout = each_alone(runs, _identity(fitted.law))
@@ -98,11 +98,12 @@ def with_ensemble(fitted: Fit, draws: int, seed: int) -> Fit:
 
 def method_of(fitted: Fit) -> str:
     """The method that the draws of this fit come, or would come, about by."""
-    layout = layout_of(_without_copies(fitted.runs, fitted.law), fitted.cluster)
+    layout = layout_of(distinct_runs(fitted.runs, fitted.law), fitted.cluster)
     return choose_method(fitted.objective, len(fitted.theta), layout, fitted.intervals)
 
 
-def _without_copies(runs: RunTable, law: Law) -> RunTable:
+def distinct_runs(runs: RunTable, law: Law) -> RunTable:
+    """The rows of `runs` without copies: a row that repeats another in all that the law reads is no other run."""
     first = np.unique(copies(runs, _identity(law)), return_index=True)[1]
     return runs.select(np.sort(first))
 

@@ -29,6 +29,7 @@ from isoflop.laws.surface import Linearisation, Surface
 
 _CELLS = 144 * 240  # lanes x rows of one working array: fewer cost more calls, more leave the cache (2026-11)
 _RELAXED = 0.6  # of the curvature that reweighting gives: longer steps, half as many (2026-11)
+_DYING = 0.99  # the share of a floor that one step may take away
 _LONGEST_STEP = 5.0  # in solver coordinates: a factor of 150 for a coefficient
 _AT_REST = 1e-13  # relative gradient of a solution that more steps would not improve
 _ROUNDING = 2e-6  # 1e10 units of rounding: residuals below 1e-15 of the data count as none
@@ -39,7 +40,8 @@ class Effort:
     """How long each phase may go on.
 
     `patience` is for a best solution that is still moving after `newton_steps`: a long curved valley, rarely met;
-    `refinements` are the last Newton steps of the best solution, judged by its gradient.
+    `refinements` are the last Newton steps of the best solution, judged by its gradient. `at_rest` is the relative
+    gradient that ends the Newton phase: by default what rounding leaves.
     """
 
     gauss_newton_steps: int = 300
@@ -47,6 +49,7 @@ class Effort:
     newton_steps: int = 200
     patience: int = 3000
     refinements: int = 4
+    at_rest: float = 1e-14
 
 
 DEFAULT_EFFORT = Effort()
@@ -176,14 +179,14 @@ def solve(problem: Problem, starts: Array, rows: Rows = ALL_ROWS, effort: Effort
     """Minimise from every row of `starts` (M, k user parameters)."""
     phi = problem.inside(problem.surface.to_internal(starts))
     if effort.gauss_newton_steps:
-        rule = _Rule(False, effort.gauss_newton_steps, effort.gauss_newton_tolerance, 1, 1e-5)
+        rule = _Rule(False, effort.gauss_newton_steps, effort.gauss_newton_tolerance, 1, 1e-5, 1e-14)
         phi = _descend(problem, phi, rows, rule).phi
     return _persist(problem, polish(problem, phi, rows, effort), rows, effort)
 
 
 def polish(problem: Problem, phi: Array, rows: Rows = ALL_ROWS, effort: Effort = DEFAULT_EFFORT) -> Solutions:
     """The Newton phase alone, from φ (k, M): for starts already close, such as the resamples of a fit."""
-    return _descend(problem, phi, rows, _Rule(True, effort.newton_steps, 1e-13, 3, 1e-3))
+    return _descend(problem, phi, rows, _Rule(True, effort.newton_steps, 1e-13, 3, 1e-3, effort.at_rest))
 
 
 def _row_sums(left: Array, right: Array) -> Array:
@@ -202,13 +205,17 @@ def _persist(problem: Problem, found: Solutions, rows: Rows, effort: Effort) -> 
 
 @dataclass(frozen=True)
 class _Rule:
-    """One phase: which Hessian, how many steps, and `quiet` steps in a row below `tolerance` that end it."""
+    """One phase: which Hessian, how many steps, and what ends it sooner.
+
+    That is `quiet` steps in a row that gain less than `tolerance`, or a relative gradient below `at_rest`.
+    """
 
     newton: bool
     steps: int
     tolerance: float
     quiet: int
     damping: float
+    at_rest: float
 
 
 class _Lanes:
@@ -230,18 +237,7 @@ class _Lanes:
 
     def step(self) -> None:
         """One damped Newton step in every lane, kept where it does not raise the objective."""
-        diagonal = np.arange(len(self.phi))
-        damped = self.hessian.copy()
-        with np.errstate(over="ignore"):
-            damped[diagonal, diagonal] += self.damping * (np.abs(self.hessian[diagonal, diagonal]) + 1e-12)
-        held = self._problem.held(self.phi, self.gradient)
-        if held is not None:
-            damped[held[:, None] | held[None, :]] = 0.0
-            damped[diagonal, diagonal] += held
-        downhill = -self.gradient if held is None else np.where(held, 0.0, -self.gradient)
-        direction, solvable = solve_positive_definite(damped, downhill)
-        longest = np.where(self._problem.surface.linear, np.maximum(_LONGEST_STEP, np.abs(self.phi)), _LONGEST_STEP)
-        moved = self._problem.inside(self.phi + np.clip(direction, -longest, longest))
+        moved, solvable = self._move()
         value, gradient, hessian, force = self._problem.evaluate(moved, self.rows, newton=self._rule.newton)
         with np.errstate(invalid="ignore"):
             kept = solvable & (value <= self.value)
@@ -258,13 +254,44 @@ class _Lanes:
             )
         self.phi, self.value, self.gradient, self.hessian, self.force = moved, value, gradient, hessian, force
 
+    def _move(self) -> tuple[Array, Mask]:
+        """Where the damped Newton step leads (k, m), and in which lanes there is one.
+
+        A floor is a constant term, E in E + A/N^α. The valleys along which it dies are straight in E and long curves
+        in log E, so the Newton phase steps in E itself, in units of where it stands: u with φ = φ₀ + log(1 + u).
+        """
+        surface, diagonal = self._problem.surface, np.arange(len(self.phi))
+        floors = surface.floors if self._rule.newton else ()
+        damped = self.hessian.copy()
+        with np.errstate(over="ignore"):
+            damped[diagonal, diagonal] += self.damping * (np.abs(self.hessian[diagonal, diagonal]) + 1e-12)
+        for floor in floors:
+            damped[floor, floor] -= self.gradient[floor]
+        held = self._problem.held(self.phi, self.gradient)
+        if held is not None:
+            damped[held[:, None] | held[None, :]] = 0.0
+            damped[diagonal, diagonal] += held
+        downhill = -self.gradient if held is None else np.where(held, 0.0, -self.gradient)
+        direction, solvable = solve_positive_definite(damped, downhill)
+        for floor in floors:
+            dying = np.flatnonzero(direction[floor] < -_DYING)
+            if len(dying):  # it goes down as far as one step may, and the others as they should then
+                matrix, right = damped[:, :, dying], downhill[:, dying] + _DYING * damped[:, floor, dying]
+                matrix[floor], matrix[:, floor], matrix[floor, floor], right[floor] = 0.0, 0.0, 1.0, -_DYING
+                direction[:, dying], solvable[dying] = solve_positive_definite(matrix, right)
+        longest = np.where(surface.linear, np.maximum(_LONGEST_STEP, np.abs(self.phi)), _LONGEST_STEP)
+        direction = np.clip(direction, -longest, longest)
+        for floor in floors:
+            direction[floor] = np.log1p(np.maximum(direction[floor], -_DYING))
+        return self._problem.inside(self.phi + direction), solvable
+
     def relative_gradient(self) -> Array:
         """See `Problem.relative_gradient`."""
         return self._problem.relative_gradient(self.phi, self.gradient, self.hessian, self.force)
 
     def finished(self) -> Mask:
         """Which lanes are at rest, stuck, or out of steps."""
-        resting = (self.quiet >= self._rule.quiet) | (self.relative_gradient() < 1e-14)
+        resting = (self.quiet >= self._rule.quiet) | (self.relative_gradient() < self._rule.at_rest)
         return np.asarray(resting | (self.damping > 1e11) | (self.steps >= self._rule.steps))
 
     def keep(self, which: Mask) -> None:

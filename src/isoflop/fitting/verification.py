@@ -54,7 +54,7 @@ class Verification:
     path: str
     law: str
     claims: tuple[Claim, ...]
-    kind: Literal["fit", "report"] = "fit"
+    kind: Literal["fit", "report", "study"] = "fit"
 
     @property
     def first_disagreement(self) -> Claim | None:

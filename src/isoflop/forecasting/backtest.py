@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA = "isoflop.backtest/1"
+_MISSED = 2.0  # half-widths
 
 
 @dataclass(frozen=True)
@@ -210,7 +211,33 @@ def backtest(
     if not len(fitted.ensemble):
         raise Refusal(f"The {int(kept.sum())} smaller runs have no certified optimum. {fitted.status.sentence}")
     outcomes = outcomes_of(fitted, runs.select(~kept))
-    return Verdict(fitted.law.name, hide, level, outcomes, fitted, by_weight(fitted.findings))
+    findings = by_weight((*missed_findings(outcomes, level), *fitted.findings))
+    return Verdict(fitted.law.name, hide, level, outcomes, fitted, findings)
+
+
+def missed_findings(outcomes: Sequence[Outcome], level: float) -> tuple[Finding, ...]:
+    """A warning where forecasts were off by more than twice the half-width of their intervals, as a rule."""
+    ratios = [_in_half_widths(outcome) for outcome in outcomes]
+    known = [ratio for ratio in ratios if ratio is not None]
+    if len(known) < 2 or not np.median(known) > _MISSED:
+        return ()
+    rows = tuple(
+        item.row for item, ratio in zip(outcomes, ratios, strict=True) if ratio is not None and ratio > _MISSED
+    )
+    message = (
+        f"The hidden runs lie {np.median(known):.1f} times the half-width of their {level:.0%} intervals from their "
+        "forecasts, as a rule: this law does not carry that far."
+    )
+    return (Finding("backtest-miss", "warn", message, rows),)
+
+
+def _in_half_widths(outcome: Outcome) -> float | None:
+    """The distance of an outcome from its forecast in units of the interval's half on that side."""
+    value, low, high = outcome.forecast.value, outcome.forecast.low, outcome.forecast.high
+    bound = high if outcome.actual > value else low
+    if bound is None or bound == value:
+        return None
+    return abs(outcome.actual - value) / abs(bound - value)
 
 
 def outcomes_of(fit: Fit, hidden: RunTable) -> tuple[Outcome, ...]:

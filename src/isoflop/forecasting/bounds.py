@@ -21,11 +21,10 @@ def prediction_bounds(fit: Fit, columns: Mapping[str, Array], level: float) -> t
     # One residual for each draw, the same at every point: neighbouring points then have neighbouring bounds.
     noise = generator.choice(fit.residuals, size=(len(outcome), 1)) * spread
     if fit.objective.on == "value":
-        low, high = interval(outcome + noise, level)
-        return np.minimum(low, value), np.maximum(high, value)
+        return interval(outcome + noise, level, value)
     with np.errstate(invalid="ignore", divide="ignore"):
-        low, high = interval(np.log(outcome) + noise, level)
-    return np.minimum(np.exp(low), value), np.maximum(np.exp(high), value)
+        low, high = interval(np.log(outcome) + noise, level, np.log(value))
+    return np.exp(low), np.exp(high)
 
 
 def on_error_scale(fit: Fit, values: Array) -> Array:

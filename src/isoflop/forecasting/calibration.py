@@ -46,15 +46,14 @@ class Calibration:
     drift: float | None = None
 
     def __str__(self) -> str:
-        """One sentence."""
+        """One sentence that fits a line."""
         if self.coverage is None or self.error_per_decade is None:
             return "No back-test: too few runs remain when the largest are hidden, or their compute is not known."
-        widening = "nothing needs widening"
-        if self.drift:
-            widening = f"intervals are widened by {self.drift:.1%} of the loss per decade of compute"
+        errors = f"errors to {self.error_per_decade:.1%}"
+        both = f"{errors}, widened {self.drift:.1%} per decade" if (self.drift or 0.0) >= 5e-4 else ""
         return (
-            f"Back-test inside the data: {self.coverage:.0%} of {self.tested} hidden outcomes fell in their "
-            f"{self.level:.0%} intervals, errors reached {self.error_per_decade:.1%} per decade of compute; {widening}."
+            f"Back-test: {self.coverage:.0%} of {self.tested} hidden outcomes in {self.level:.0%} intervals; "
+            f"{both or f'{errors} per decade, not widened'}."
         )
 
 

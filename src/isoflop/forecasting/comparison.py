@@ -24,6 +24,7 @@ from isoflop.fitting.single import Settings
 from isoflop.fitting.stacking import Contest, candidates, fit_auto, hold_contest
 from isoflop.forecasting.prediction import Forecast, forecast
 from isoflop.laws.law import Law
+from isoflop.runs.checks.examination import carried
 from isoflop.runs.compute import compute_of, has_compute
 from isoflop.runs.table import RunTable
 from isoflop.tabular import Table
@@ -182,7 +183,7 @@ def compare(
         raise UsageError(f"laws={','.join(law.name for law in wanted)} do not take the same inputs ({said}).")
     contest = hold_contest(wanted, table, settings)
     fitted = fit_auto(contest, table, settings)
-    findings = (*table.findings, *examine(fitted, draws))
+    findings = (*carried(table), *examine(fitted, draws))
     fitted = replace(fitted, findings=by_weight(findings))
     ahead = _ahead(fitted, _point(fitted, params, tokens, compute))
     scores = _scores(contest, ahead)

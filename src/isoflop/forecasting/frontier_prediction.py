@@ -11,7 +11,8 @@ from isoflop.errors import UsageError
 from isoflop.findings import Finding, by_weight
 from isoflop.fitting.frontier_fit import FrontierFit
 from isoflop.forecasting.calibration import Calibration
-from isoflop.forecasting.prediction import Forecast, Point, distance_findings, forecast
+from isoflop.forecasting.prediction import Forecast, Point, forecast
+from isoflop.forecasting.reach import distance_findings
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate
 

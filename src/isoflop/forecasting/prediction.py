@@ -23,6 +23,8 @@ from isoflop.findings import Finding, by_weight, refuses
 from isoflop.fitting.fit import Fit, predict
 from isoflop.fitting.published_fit import fit_from
 from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
+from isoflop.forecasting.reach import direction_findings, distance_findings
+from isoflop.forecasting.rivals import form_findings
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 SCHEMA = "isoflop.forecast/1"
 _COUNTED = ("params", "tokens", "compute")
-_FAR, _TOO_FAR = 1.0, 2.5  # decades of compute beyond the data: warn, refuse
 
 
 @dataclass(frozen=True)
@@ -183,20 +184,23 @@ def forecast(
     value = predict(fit.law, fit.theta, columns)[0]
     flop = columns["compute"]
     known = len(fit.ensemble) > 1
-    bounds = calibrated_bounds(fit, columns, flop, level, calibration) if known else (None, None)
+    bounds = calibrated_bounds(fit, columns, flop, level, calibration) if known else None
     beyond = np.log10(flop / compute_of(fit.runs).max()) if has_compute(fit.runs) else np.full(len(flop), np.nan)
     points = tuple(
         Point(
             params=_item(columns, "params", index),
             tokens=_item(columns, "tokens", index),
             compute=float(flop[index]),
-            loss=Estimate(float(value[index]), *(None if side is None else float(side[index]) for side in bounds)),
+            loss=Estimate(float(value[index]), *(() if bounds is None else (float(side[index]) for side in bounds))),
             decades_beyond_data=float(beyond[index]) if np.isfinite(beyond[index]) else None,
             at={name: float(columns[name][index]) for name in fit.law.columns if name not in _COUNTED},
         )
         for index in range(len(flop))
     )
-    findings = by_weight((*fit.findings, *distance_findings(beyond), *calibration.findings))
+    doubts = (*distance_findings(beyond), *direction_findings(fit, columns, beyond))
+    if bounds is not None:
+        doubts = (*doubts, *form_findings(fit, columns, bounds, beyond))
+    findings = by_weight((*fit.findings, *doubts, *calibration.findings))
     return Forecast(fit.law.name, points, level, calibration, findings, fit.law.output)
 
 
@@ -232,18 +236,3 @@ def _numbers(name: str, value: float | Sequence[float]) -> Array:
 
 def _item(columns: Mapping[str, Array], name: str, index: int) -> float | None:
     return float(columns[name][index]) if name in columns else None
-
-
-def distance_findings(beyond: Array) -> tuple[Finding, ...]:
-    """A warning, or from 2.5 decades a refusal, where a point lies `beyond` (n,) decades of compute past the data."""
-    farthest = float(np.nanmax(beyond)) if np.any(np.isfinite(beyond)) else 0.0
-    if farthest <= _FAR:
-        return ()
-    return (
-        Finding(
-            "far-extrapolation",
-            "refuse" if farthest > _TOO_FAR else "warn",
-            f"The farthest point has {format_number(10.0**farthest, 2)}× the compute of the largest run fitted "
-            f"({farthest:.1f} decades): nothing in the data tests the law that far.",
-        ),
-    )

@@ -148,6 +148,9 @@ class PosynomialSurface:
         self._terms = [
             self._bind(term, matrix @ self._inverse, logs) for term, matrix in zip(terms, matrices, strict=True)
         ]
+        alone = [term.columns[0] for term in self._terms if term.constant and len(term.columns) == 1]
+        shared = [column for term in self._terms if not term.constant for column in term.columns]
+        self.floors = tuple(column for column in alone if column not in shared and alone.count(column) == 1)
         self._prepare_contractions()
 
     def _matrix(self, term: Monomial, logs: Mapping[str, Array]) -> Array:

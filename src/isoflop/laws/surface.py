@@ -37,11 +37,16 @@ class Linearisation(Protocol):
 
 
 class Surface(Protocol):
-    """A law bound to n data rows; `linear` (k, 1) marks coordinates that may double in one step, however large."""
+    """A law bound to n data rows.
+
+    `linear` (k, 1) marks coordinates that may double in one step, however large; `floors` numbers those that are the
+    logarithm of a term that is the same on every row and nothing else.
+    """
 
     size: int
     rows: int
     linear: Mask
+    floors: tuple[int, ...]
 
     def to_internal(self, theta: Array) -> Array:
         """φ (k, m) of user parameters θ (m, k)."""
@@ -87,6 +92,7 @@ class GeneralSurface:
         self._paired = paired
         self._plans: dict[int, tuple[list[int], dict[int, Array]]] = {}
         self.linear = np.array([[parameter.scale == "linear"] for parameter in law.parameters])
+        self.floors: tuple[int, ...] = ()
         self.size = len(law.parameters)
         self.rows = len(next(iter(data.values())))
         self._data = data

@@ -19,8 +19,8 @@ from isoflop.accounting.flops import six_nd
 from isoflop.accounting.utilization import SECONDS_PER_HOUR
 from isoflop.errors import UsageError
 from isoflop.findings import Finding, by_weight
-from isoflop.fitting.fit import Fit
-from isoflop.forecasting.bounds import compute_of, has_compute
+from isoflop.fitting.fit import Ensemble, Fit
+from isoflop.forecasting.calibration import calibrate
 from isoflop.laws.frontier import has_frontier
 from isoflop.laws.graph import Array
 from isoflop.laws.published import published_for
@@ -31,12 +31,12 @@ from isoflop.planning.exchange import Choice, Chosen, best_design
 from isoflop.planning.information import Scenarios, forecast_variance, information
 from isoflop.planning.ladders import Limits, Runs, candidates, fixed_ratio_ladder, isoflop_grids
 from isoflop.planning.landscape import LawLandscape
-from isoflop.planning.outcome import held_out_error
 from isoflop.planning.request import Given, quantity
 from isoflop.planning.shape import nearest_shape
 from isoflop.planning.source import source_of
 from isoflop.quantities import ParamCount, format_count, format_duration, format_number
 from isoflop.readers.read import read_runs
+from isoflop.runs.compute import compute_of, has_compute
 from isoflop.runs.table import RunTable
 
 DEFAULT_NOISE = 0.005
@@ -230,7 +230,19 @@ def _prior(fit: Fit | str | Path) -> Fit:
             f"{found.law if not isinstance(found, Fit) else found.law.name}: a design needs a law of params "
             "and tokens alone, such as chinchilla."
         )
-    return found
+    return _one_law(found)
+
+
+def _one_law(fit: Fit) -> Fit:
+    """Of a stacked fit the law with most weight, with the draws that are its own: information is that of one law."""
+    if not fit.members:
+        return fit
+    number = max(range(len(fit.members)), key=lambda index: fit.members[index].weight)
+    member, names = fit.members[number], fit.ensemble.names
+    own = [names.index(f"{name}_{number + 1}") for name in member.law.parameter_names]
+    drawn = fit.ensemble.draws[fit.ensemble.draws[:, names.index(f"w_{number + 1}")] == 1.0][:, own]
+    ensemble = Ensemble(member.law.parameter_names, drawn, fit.ensemble.method)
+    return replace(fit, law=member.law, theta=member.theta, ensemble=ensemble, members=())
 
 
 def _task(
@@ -417,7 +429,7 @@ def _bend(prior: Fit, task: _Task) -> list[Finding]:
     """What the back-test of the prior's own runs says of the law, which no design can better."""
     if not len(prior.runs) or not has_compute(prior.runs):
         return []
-    error = held_out_error(prior).error_per_decade
+    error = calibrate(prior).error_per_decade
     beyond = math.log10(six_nd(task.params[0], task.tokens[0]) / float(compute_of(prior.runs).max()))
     if error is None or beyond <= 0.0 or error * beyond < 2.0 * task.noise:
         return []

@@ -69,7 +69,7 @@ def spread(values: Array, level: float) -> Estimate:
     # A draw for which no spend is enough counts as infinite: it opens the upper bound, not the lower one.
     ordered = np.where(np.isnan(draws), np.inf, draws)
     with np.errstate(invalid="ignore"):
-        low, high = interval(np.minimum(ordered, 1e300), level)
+        low, high = interval(np.minimum(ordered, 1e300), level, value)
     return Estimate(value, _finite(float(low)), _finite(float(high)))
 
 

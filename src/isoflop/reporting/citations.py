@@ -41,9 +41,22 @@ def bibliography() -> dict[str, str]:
 
 def _methods(fit: Fit) -> tuple[str, ...]:
     huber = ("huber1964",) if fit.objective.name == "huber" else ()
-    if not len(fit.ensemble):
-        return huber
-    return (*huber, "webb2023" if fit.ensemble.method.startswith("wild") else "cameron2008")
+    chosen = ("bates1969", "tashman2000") if fit.contest else ()
+    tested = ("tashman2000", "dersimonian1986") if fit.rolling is not None and len(fit.rolling) else ()
+    return (*huber, *(OF_DRAWS.get(fit.ensemble.method, ()) if len(fit.ensemble) else ()), *chosen, *tested)
+
+
+_WEIGHED = ("aitken1936", "patterson1971")  # the efficient fit: generalised least squares, its noise by REML
+OF_DRAWS = {
+    "cluster-bootstrap": ("cameron2008",),
+    "pairs-bootstrap": ("efron1993",),
+    "bca": ("efron1987",),
+    "wild-bootstrap": ("webb2023",),
+    "parametric-bootstrap": ("efron1993", *_WEIGHED),
+    "wald-t": _WEIGHED,
+    "profile-likelihood": ("bates1988", *_WEIGHED),
+}
+"""Keys of the bibliography for each way in which draws come about."""
 
 
 def _own_entry() -> str:

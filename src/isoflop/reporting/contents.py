@@ -111,8 +111,8 @@ def optimum_rows(fit: Fit, calibration: Calibration) -> tuple[OptimumRow, ...]:
     if len(fit.ensemble):
         draws = frontier(fit.law, some_draws(fit), budgets)
         params, tokens = (
-            _bounded(params, interval(draws.params, fit.level)),
-            _bounded(tokens, interval(draws.tokens, fit.level)),
+            _bounded(params, interval(draws.params, fit.level, best.params[0])),
+            _bounded(tokens, interval(draws.tokens, fit.level, best.tokens[0])),
         )
         point = {"params": best.params[0], "tokens": best.tokens[0]}
         loss = _bounded(loss, calibrated_bounds(fit, point, budgets, fit.level, calibration))

@@ -21,9 +21,10 @@ from isoflop.forecasting.calibration import Calibration
 from isoflop.reporting import contents, words
 from isoflop.reporting.charts import learning_curves
 from isoflop.reporting.charts.rows import Rows
+from isoflop.reporting.checklist import checklist_of, summary
 from isoflop.reporting.citations import citations
 from isoflop.reporting.embedding import to_record
-from isoflop.reporting.figures import ZOOM_HINT, Figure, body_figures, headline_figures
+from isoflop.reporting.figures import ZOOM_HINT, Figure, body_figures, headline_figures, limit_figures
 from isoflop.reporting.inputs import ReportInputs
 from isoflop.reporting.members import member_rows
 from isoflop.reporting.tables import rows_text
@@ -67,14 +68,15 @@ def as_drawn(inputs: ReportInputs) -> ReportInputs:
 
 def render_drawn(inputs: ReportInputs, calibration: Calibration) -> str:
     """The whole document of inputs as `as_drawn` gives them; the same inputs give the same bytes."""
-    top, body = headline_figures(inputs, calibration), body_figures(inputs)
-    datasets, charts = _pool((*top, *body))
+    top, limits, body = headline_figures(inputs, calibration), limit_figures(inputs), body_figures(inputs)
+    datasets, charts = _pool((*top, *limits, *body))
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(_packaged("report.html.j2"))
     return template.render(
         **_words(inputs, calibration),
         **_tables(inputs, calibration),
         top_figures=top,
+        limit_figures=limits,
         figures=body,
         hint=ZOOM_HINT,
         style=Markup(_style()),
@@ -123,11 +125,14 @@ def _words(inputs: ReportInputs, calibration: Calibration) -> dict[str, Any]:
 
 
 def _tables(inputs: ReportInputs, calibration: Calibration) -> dict[str, Any]:
+    checklist = checklist_of(inputs, calibration)
     return {
         "tiles": contents.tiles(inputs),
         "members": member_rows(inputs.fit),
         "parameters": contents.parameter_rows(inputs.fit, inputs.facts.unit),
         "optimum": contents.optimum_rows(inputs.fit, calibration),
+        "checklist": checklist,
+        "checklist_summary": summary(checklist),
         "run_columns": contents.run_columns(inputs),
         "run_table": contents.run_table(inputs),
         "excluded": inputs.fit.runs.excluded,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from isoflop.fitting.weak import weak_constants
 from isoflop.forecasting.calibration import Calibration
 from isoflop.quantities import format_number
 from isoflop.reporting.charts import (
@@ -16,6 +17,7 @@ from isoflop.reporting.charts import (
     loss_against_input,
     loss_against_size,
     outcomes,
+    profile,
     residuals,
 )
 from isoflop.reporting.charts.parts import Chart
@@ -49,6 +51,11 @@ def headline_figures(inputs: ReportInputs, calibration: Calibration) -> tuple[Fi
 def body_figures(inputs: ReportInputs) -> tuple[Figure, ...]:
     """The charts that explain the fit."""
     return tuple(_body_figures(inputs))
+
+
+def limit_figures(inputs: ReportInputs) -> tuple[Figure, ...]:
+    """The profiles of the weakest constants: what the data cannot tell of them."""
+    return tuple(_limit_figures(inputs))
 
 
 def held_out_names(held_out: tuple[HeldOut, ...]) -> list[str]:
@@ -101,6 +108,23 @@ def _headline_figures(inputs: ReportInputs, calibration: Calibration) -> Iterato
 
 
 _MOST_TESTS = 24
+
+
+def _limit_figures(inputs: ReportInputs) -> Iterator[Figure]:
+    fit, level = inputs.fit, f"{inputs.fit.level:.0%}"
+    for item in weak_constants(fit):
+        owner = f" of {item.law}" if fit.members else ""
+        sides = [side for side, there in (("below", item.open_below), ("above", item.open_above)) if there]
+        told = f" No value {' or '.join(sides)} is refuted, however far." if sides else ""
+        drawn = profile.data(item, fit.level)
+        yield Figure(
+            f"profile-{item.parameter.name}",
+            f"How well {item.parameter.name}{owner} is known",
+            f"The misfit as it moves and all other constants follow; above the dashed line it is refuted at {level}."
+            f"{told}",
+            profile.chart(drawn, log=item.log),
+            drawn,
+        )
 
 
 def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:

@@ -73,4 +73,5 @@ def _bounds(fit: Fit, budgets: Array) -> tuple[tuple[Array, Array], tuple[Array,
         unknown = np.full_like(budgets, np.nan)
         return (unknown, unknown), (unknown, unknown)
     draws = frontier(fit.law, some_draws(fit), budgets)
-    return interval(draws.params, fit.level), interval(draws.tokens, fit.level)
+    best = frontier(fit.law, fit.theta, budgets)
+    return interval(draws.params, fit.level, best.params[0]), interval(draws.tokens, fit.level, best.tokens[0])

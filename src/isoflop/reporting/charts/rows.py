@@ -107,7 +107,7 @@ def band(fit: Fit, columns: Mapping[str, Array]) -> tuple[Array, Array, Array]:
     value = predict(fit.law, fit.theta, columns)[0]
     if not len(fit.ensemble):
         return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
-    low, high = interval(predict(fit.law, some_draws(fit), columns), fit.level)
+    low, high = interval(predict(fit.law, some_draws(fit), columns), fit.level, value)
     return value, low, high
 
 
