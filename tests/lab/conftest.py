@@ -46,18 +46,21 @@ def corpus() -> Corpus:
 def make_spec(corpus: Corpus) -> Callable[..., RunSpec]:
     """Specs of runs of half a second."""
 
-    def make(*, steps: int = 60, seed: int = 0, learning_rate: float = 8e-3, precision: str = "float32") -> RunSpec:
+    def make(
+        *, steps: int = 60, seed: int = 0, learning_rate: float = 8e-3, precision: str = "float32", **others: Any
+    ) -> RunSpec:
         shape = Shape(layers=2, width=16, heads=2, feedforward=64, vocab=corpus.spec.vocab, context=32)
         return RunSpec(
             shape=shape,
             text=corpus.spec,
             tokens=256 * steps,
             batch_tokens=256,
-            optimizer=OptimizerSpec(learning_rate),
-            schedule=ScheduleSpec(),
+            optimizer=others.pop("optimizer", OptimizerSpec(learning_rate)),
+            schedule=others.pop("schedule", ScheduleSpec()),
             seed=seed,
             evaluation_windows=64,
             precision="bfloat16" if precision == "bfloat16" else "float32",
+            **others,
         )
 
     return make

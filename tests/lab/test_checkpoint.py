@@ -10,43 +10,47 @@ import torch
 
 from isoflop.accounting.shape import Shape
 from isoflop.errors import InputError
-from isoflop.lab.checkpoint import keep_newest, load_checkpoint, newest_readable, restore, save_checkpoint
+from isoflop.lab.checkpoint import keep_newest, load_checkpoint, newest_readable, save_checkpoint
 from isoflop.lab.model import Transformer
 from isoflop.lab.optimizer import build_optimizer
+from isoflop.lab.state import TrainingState
 from isoflop.runs.spec import OptimizerSpec
 
 SHAPE = Shape(layers=1, width=8, heads=1, feedforward=32, vocab=11, context=8)
 
 
-def trained(seed: int) -> tuple[Transformer, torch.optim.AdamW]:
+def trained(seed: int, name: str = "adamw") -> TrainingState:
     model = Transformer(SHAPE, seed)
-    optimizer = build_optimizer(model, OptimizerSpec(1e-2))
+    optimizer = build_optimizer(model, OptimizerSpec(1e-2, name=name))
     windows = torch.randint(0, 11, (4, 9), generator=torch.Generator().manual_seed(seed))
     for _ in range(3):
         optimizer.zero_grad()
         model.loss(windows).backward()
         optimizer.step()
-    return model, optimizer
+    return TrainingState(model, optimizer, Path(), "abc")
+
+
+def save(path: Path, state: TrainingState) -> Path:
+    save_checkpoint(path, state.tensors(), step=3, run="abc", memory={"loss_sum": 0.1})
+    return path
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    path = tmp_path / "checkpoint-00000003"
-    model, optimizer = trained(seed=0)
-    save_checkpoint(path, model, optimizer, step=3, run="abc", memory={"loss_sum": 0.1})
-    return path
+    return save(tmp_path / "checkpoint-00000003", trained(seed=0))
 
 
-def test_weights_and_moments_come_back_bit_for_bit(saved: Path) -> None:
-    model, optimizer = trained(seed=1)
-    found = load_checkpoint(saved, run="abc")
+@pytest.mark.parametrize("name", ["adamw", "muon"])
+def test_weights_and_moments_come_back_bit_for_bit(tmp_path: Path, name: str) -> None:
+    found = load_checkpoint(save(tmp_path / "checkpoint-00000003", trained(0, name)), run="abc")
     assert (found.step, found.memory) == (3, {"loss_sum": 0.1})
-    restore(found, model, optimizer)
-    expected, expected_optimizer = trained(seed=0)
-    for parameter, wanted in zip(model.parameters(), expected.parameters(), strict=True):
-        assert torch.equal(parameter, wanted)
-        for moment in ("exp_avg", "exp_avg_sq", "step"):
-            assert torch.equal(optimizer.state[parameter][moment], expected_optimizer.state[wanted][moment])
+    other, expected = trained(1, name), trained(0, name).tensors()
+    other.put(found.tensors)
+    restored = other.tensors()
+    assert restored.keys() == expected.keys()
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in restored.items())
+    moments = {key.split("/")[1] for key in expected if key.startswith("optimizer")}
+    assert moments == {"exp_avg", "exp_avg_sq", "step"} | ({"momentum_buffer"} if name == "muon" else set())
 
 
 def test_no_manifest_no_checkpoint(saved: Path) -> None:
@@ -77,9 +81,8 @@ def test_the_checkpoint_of_another_run_is_refused(saved: Path) -> None:
 
 
 def test_the_newest_readable_one_is_taken(saved: Path, tmp_path: Path) -> None:
-    model, optimizer = trained(seed=2)
     newer = tmp_path / "checkpoint-00000009"
-    save_checkpoint(newer, model, optimizer, step=9, run="abc", memory={})
+    save_checkpoint(newer, trained(seed=2).tensors(), step=9, run="abc", memory={})
     found = newest_readable([newer, saved], run="abc")
     assert found is not None
     assert found.step == 9

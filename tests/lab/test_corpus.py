@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from isoflop.errors import InputError, UsageError
-from isoflop.lab import corpus as corpora
-from isoflop.lab.corpus import BLOCK_TOKENS, Corpus, corpus_from_bytes, load_corpus, load_text, save_corpus
+from isoflop.lab import loading
+from isoflop.lab.corpus import BLOCK_TOKENS, Corpus, corpus_from_bytes, load_corpus, save_corpus
+from isoflop.lab.loading import load_text
+from isoflop.lab.source import TextSource
 from isoflop.lab.texts import directory_text, stdlib_text
 
 HEADER = "# Copyright notice\n# of someone\n\nimport os\n\n\n"
@@ -26,7 +28,7 @@ def write_library(root: Path, files: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def stdlib() -> Corpus:
-    return load_text("python-stdlib")
+    return load_text(TextSource("python-stdlib"))
 
 
 def test_the_split_is_even_and_loses_nothing() -> None:
@@ -85,7 +87,7 @@ def test_the_standard_library_is_there_and_clean(stdlib: Corpus) -> None:
 
 
 def test_loading_twice_gives_the_same_text(stdlib: Corpus) -> None:
-    assert load_text("python-stdlib").spec == stdlib.spec
+    assert load_text(TextSource("python-stdlib")).spec == stdlib.spec
 
 
 def test_what_is_no_program_is_left_out(tmp_path: Path) -> None:
@@ -103,9 +105,9 @@ def test_what_is_no_program_is_left_out(tmp_path: Path) -> None:
 
 
 def test_without_library_sources_the_known_source_steps_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpora, "stdlib_text", lambda: stdlib_text(tmp_path))
-    monkeypatch.setattr(corpora, "SYNTHETIC_TOKENS", 400_000)
-    corpus = load_text("python-stdlib")
+    monkeypatch.setattr(loading, "stdlib_text", lambda: stdlib_text(tmp_path))
+    monkeypatch.setattr(loading, "SYNTHETIC_TOKENS", 400_000)
+    corpus = load_text(TextSource("python-stdlib"))
     assert corpus.spec.source == "synthetic"
     assert "only 0 bytes of library source" in corpus.note
     assert corpus.known is not None
@@ -126,9 +128,9 @@ def test_a_directory_is_read_in_order_without_binaries_and_hidden_files(tmp_path
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda root: load_text("no-such-source"), "use one of python-stdlib"),
-        (lambda root: load_text("directory"), "needs a path"),
-        (lambda root: load_text("synthetic", directory=root), "needs a path"),
+        (lambda root: TextSource("no-such-source"), "use one of python-stdlib"),
+        (lambda root: TextSource("directory"), "needs a path"),
+        (lambda root: TextSource("synthetic", directory=root), "needs a path"),
     ],
 )
 def test_wrong_use_is_told(tmp_path: Path, make: object, message: str) -> None:
@@ -139,9 +141,9 @@ def test_wrong_use_is_told(tmp_path: Path, make: object, message: str) -> None:
 
 def test_missing_empty_and_small_directories_are_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="does not exist"):
-        load_text("directory", directory=tmp_path / "nowhere")
+        load_text(TextSource("directory", directory=tmp_path / "nowhere"))
     with pytest.raises(InputError, match="holds no text"):
-        load_text("directory", directory=tmp_path)
+        load_text(TextSource("directory", directory=tmp_path))
     (tmp_path / "small.txt").write_text("too small")
     with pytest.raises(InputError, match="holds 9 bytes: give at least"):
-        load_text("directory", directory=tmp_path)
+        load_text(TextSource("directory", directory=tmp_path))

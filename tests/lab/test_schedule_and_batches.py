@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from isoflop.errors import UsageError
-from isoflop.lab.batches import BatchOrder, windows_of_step
+from isoflop.lab.batches import BatchOrder, MixtureOrder, windows_of_step
 from isoflop.lab.schedule import learning_rate_at
 from isoflop.runs.spec import ScheduleSpec
 
@@ -56,7 +56,7 @@ def test_a_batch_may_span_two_epochs() -> None:
 
 def test_windows_are_the_text_itself() -> None:
     text = np.arange(100, dtype=np.uint8)
-    windows = windows_of_step(text, BatchOrder(100, 4, 12, seed=0), 2)
+    windows = windows_of_step(text, BatchOrder(100, 4, 12, seed=0), 2, 4)
     assert windows.shape == (3, 5)
     assert (np.diff(windows.astype(int), axis=1) == 1).all()
 
@@ -64,3 +64,45 @@ def test_windows_are_the_text_itself() -> None:
 def test_too_little_text_is_said() -> None:
     with pytest.raises(UsageError, match="do not fill one context"):
         BatchOrder(tokens=8, context=8, batch_tokens=8, seed=0)
+
+
+def test_a_cosine_made_for_a_longer_run_is_cut_short() -> None:
+    matched = [learning_rate_at(step, 10, 1.0, ScheduleSpec(0.0, 0.0, kind="cosine")) for step in range(10)]
+    longer = [learning_rate_at(step, 10, 1.0, ScheduleSpec(0.0, 0.0, kind="cosine", horizon=2.0)) for step in range(20)]
+    assert matched == pytest.approx(longer[::2])
+    assert longer[9] > 0.5 > matched[9]
+
+
+def test_a_constant_rate_never_falls_and_warmup_takes_the_longer_of_two() -> None:
+    schedule = ScheduleSpec(warmup=0.1, decay=0.2, kind="constant", warmup_steps=4)
+    rates = [learning_rate_at(step, 10, 1.0, schedule) for step in range(10)]
+    assert rates == [0.25, 0.5, 0.75, *[1.0] * 7]
+
+
+@pytest.mark.parametrize("changed", [{"kind": "linear"}, {"horizon": 0.5}, {"warmup_steps": -1}, {"decay": 1.5}])
+def test_an_impossible_schedule_is_refused(changed: dict[str, object]) -> None:
+    with pytest.raises(UsageError, match="schedule: "):
+        ScheduleSpec(**changed)
+
+
+def test_few_distinct_tokens_are_nested_and_the_same_for_every_seed() -> None:
+    def seen(seed: int, unique_tokens: int) -> set[int]:
+        order = BatchOrder(10_000, 10, 100, seed, unique_tokens)
+        return {int(start) for step in range(order.windows // 10) for start in order.starts(step)}
+
+    assert len(seen(0, 500)) == 50
+    assert seen(0, 500) == seen(1, 500)
+    assert seen(0, 500) < seen(0, 1000)
+    assert max(seen(0, 500)) > 5000, "the subset is not a prefix"
+
+
+def test_a_mixture_keeps_to_its_weights_and_gives_every_part_epochs_of_its_own() -> None:
+    parts = [BatchOrder(1001, 10, 100, seed=0), BatchOrder(2001, 10, 100, seed=1), BatchOrder(501, 10, 100, seed=2)]
+    order = MixtureOrder(parts, (0.5, 0.0, 1.5), windows=200, seed=0)
+    starts = np.concatenate([order.starts(step) for step in range(20)])
+    first, third = starts[starts < 1001], starts[starts >= 3002] - 3002
+    assert len(first) + len(third) == 200 and 30 < len(first) < 70
+    assert len(set(first)) == len(first), "fewer than an epoch: no window twice"
+    assert sorted(third[:50]) == list(range(0, 500, 10)), "the first epoch of a part visits each of its windows once"
+    again = MixtureOrder(parts, (0.5, 0.0, 1.5), windows=200, seed=0)
+    assert np.array_equal(again.starts(7), order.starts(7))

@@ -15,7 +15,7 @@ from isoflop.errors import InputError
 from isoflop.lab.corpus import Corpus
 from isoflop.lab.training import Interrupted, Progress, log_steps, train
 from isoflop.runs.run import Run
-from isoflop.runs.spec import RunSpec
+from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
 from tests.lab.conftest import RecordedAttempt
 
 MakeSpec = Callable[..., RunSpec]
@@ -66,6 +66,8 @@ def test_a_run_learns_and_says_what_it_did(make_spec: MakeSpec, corpus: Corpus, 
     assert run.compute == training_flops(spec.shape, spec.tokens)
     assert run.curve.tokens[-1] == spec.tokens
     assert run.curve.loss[-1] < run.curve.loss[0]
+    evaluation = attempt.records.pop()
+    assert evaluation["evaluation"]["loss"] == run.loss
     assert [record["step"] for record in attempt.records] == list(run.curve.step) == [point.step for point in seen]
     assert set(attempt.records[0]) == {"step", "tokens", "loss", "learning_rate", "seconds"}
     assert run.environment["threads"] == "1"
@@ -151,3 +153,87 @@ def test_the_log_is_short_even_for_long_runs_and_holds_the_last_step(steps: int)
     assert max(chosen) == steps
     assert min(chosen) == 1
     assert len(chosen) <= 150
+
+
+def test_branches_cost_their_decay_alone_and_change_nothing_else(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path
+) -> None:
+    """A branch is a run of its own that shares the trunk's stable stretch; the trunk does not notice."""
+    schedule = ScheduleSpec(warmup=0.0, warmup_steps=5)
+    plain = run_whole(make_spec(steps=80, schedule=schedule), corpus, tmp_path / "plain")
+    spec = make_spec(steps=80, schedule=schedule, branches=(256 * 20, 256 * 40))
+    branched = run_whole(spec, corpus, tmp_path / "branched")
+    assert (branched.loss, branched.curve) == (plain.loss, plain.curve)
+    assert [item.step for item in branched.evaluations if item.cooled] == [20, 40, 80]
+    for steps, found in zip((20, 40), branched.evaluations, strict=False):
+        alone = run_whole(make_spec(steps=steps, schedule=schedule), corpus, tmp_path / f"alone{steps}")
+        assert found.loss == alone.loss, "bit for bit the run of that length"
+
+
+@pytest.mark.parametrize("stop_after", [17, 19, 25, 37])
+def test_a_run_with_branches_and_evaluations_resumes_to_the_same_bits(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path, stop_after: int
+) -> None:
+    spec = make_spec(
+        steps=60, branches=(256 * 20, 256 * 40), evaluation_points=4, probes=("positions", "noise-scale"),
+        optimizer=OptimizerSpec(8e-3, name="muon"), unique_tokens=20_000, micro_batches=2,
+    )  # fmt: skip
+    whole = run_whole(spec, corpus, tmp_path / "whole")
+    updates = 0
+
+    def stop() -> bool:
+        nonlocal updates
+        updates += 1
+        return updates == stop_after
+
+    place = tmp_path / "part"
+    with pytest.raises(Interrupted):
+        train(spec, corpus, attempt=RecordedAttempt(place), resume_from=(), on_progress=lambda p: None, stop=stop)
+    (checkpoint,) = place.glob("checkpoint-*")
+    resumed = run_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
+    assert resumed.evaluations == whole.evaluations
+    assert resumed.curve == whole.curve
+
+
+def test_evaluations_carry_positions_and_the_noise_scale(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    spec = make_spec(steps=64, evaluation_points=3, probes=("positions", "noise-scale"))
+    attempt = RecordedAttempt(tmp_path)
+    run = train(spec, corpus, attempt=attempt, resume_from=(), on_progress=lambda p: None, stop=lambda: False)
+    assert [(item.step, item.cooled) for item in run.evaluations] == [(1, False), (8, False), (64, True)]
+    last = run.evaluations[-1]
+    assert last.loss == run.loss
+    assert np.mean(last.positions) == pytest.approx(last.loss, rel=1e-12)
+    assert last.positions[0] > last.positions[-1], "the first token of a window is the hardest"
+    assert last.measures["gradient_noise"] > 0.0
+    logged = [record["evaluation"] for record in attempt.records if "evaluation" in record]
+    assert [item["loss"] for item in logged] == [item.loss for item in run.evaluations]
+    assert Run.from_dict(run.to_dict(), run.curve) == run
+
+
+def test_micro_batches_and_whole_batches_agree(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
+    whole, pieces = (run_whole(make_spec(steps=20, micro_batches=n), corpus, tmp_path / str(n)) for n in (1, 4))
+    assert whole.loss is not None
+    assert pieces.loss == pytest.approx(whole.loss, rel=1e-4)
+
+
+def test_memory_that_does_not_suffice_is_the_state_of_the_run(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
+
+    monkeypatch.setattr("isoflop.lab.training.windows_of_step", refuse)
+    run = run_whole(make_spec(), corpus, tmp_path)
+    assert run.state == "failed" and run.loss is None
+    assert "out of memory after 0 of 60 steps" in run.message
+
+
+def test_an_error_that_is_none_of_these_is_not_hidden(
+    make_spec: MakeSpec, corpus: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise RuntimeError("a mistake in the program")
+
+    monkeypatch.setattr("isoflop.lab.training.windows_of_step", fail)
+    with pytest.raises(RuntimeError, match="mistake"):
+        run_whole(make_spec(), corpus, tmp_path)

@@ -10,22 +10,20 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor, nn
+from torch import Tensor
 
 from isoflop import records
 from isoflop.errors import EnvironmentFailure, InputError
 
 STATE_FILE, MANIFEST_FILE = "state.safetensors", "manifest.json"
 SCHEMA = "isoflop.checkpoint/1"
-MOMENTS = ("exp_avg", "exp_avg_sq", "step")
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,12 @@ def checkpoint_path(attempt: Path, step: int) -> Path:
     return attempt / f"checkpoint-{step:08d}"
 
 
-def save_checkpoint(
-    path: Path,
-    model: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    *,
-    step: int,
-    run: str,
-    memory: dict[str, Any],
-) -> None:
-    """Write the state after `step` updates of the run with identifier `run`; `memory` must be JSON.
+def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], *, step: int, run: str, memory: dict[str, Any]) -> None:
+    """Write `tensors`, the state after `step` updates of the run with identifier `run`; `memory` must be JSON.
 
     Raises EnvironmentFailure when the disk refuses; the checkpoint before stays valid.
     """
-    payload = save(_named_tensors(model, optimizer))
+    payload = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
     try:
         path.mkdir(parents=True, exist_ok=True)
         (path / MANIFEST_FILE).unlink(missing_ok=True)
@@ -108,29 +98,8 @@ def newest_readable(paths: Iterable[Path], *, run: str) -> Checkpoint | None:
     return None
 
 
-def restore(checkpoint: Checkpoint, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-    """Put the tensors of `checkpoint` into `model` and `optimizer`, bit for bit."""
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            parameter.copy_(checkpoint.tensors[f"model/{name}"])
-            optimizer.state[parameter] = {
-                moment: checkpoint.tensors[f"optimizer/{moment}/{name}"].to(parameter.device).clone()
-                for moment in MOMENTS
-            }
-
-
 def keep_newest(paths: Sequence[Path], count: int = 2) -> tuple[Path, ...]:
     """Delete all but the last `count` of `paths` (oldest first) and return those that remain."""
     for path in paths[:-count]:
         shutil.rmtree(path, ignore_errors=True)
     return tuple(paths[-count:])
-
-
-def _named_tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    tensors = {}
-    for name, parameter in model.named_parameters():
-        tensors[f"model/{name}"] = parameter.detach().cpu().contiguous()
-        for moment in MOMENTS:
-            value = optimizer.state[parameter][moment]
-            tensors[f"optimizer/{moment}/{name}"] = value.detach().cpu().contiguous()
-    return tensors

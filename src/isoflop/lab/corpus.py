@@ -1,36 +1,32 @@
-"""Text as tokens: where it comes from, its compact byte vocabulary, and the split that holds some of it out.
+"""Text as tokens, split so that some of it is held out, and kept on disk with its digest.
 
-Tokens are bytes, renumbered so that the vocabulary holds only those that occur. Every twentieth block of 8,192
-tokens is held out, so that validation is drawn evenly from the whole text and not from its last chapter.
+Every twentieth block of 8,192 bytes or tokens is held out, so that validation is drawn evenly from the whole text and
+not from its last chapter. A text of several parts holds the training tokens of all of them in order, then what is held
+out of each.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from isoflop import records
-from isoflop.errors import EnvironmentFailure, InputError, UsageError
-from isoflop.lab import synthetic
-from isoflop.lab.texts import directory_text, standard_ebooks_text, stdlib_text
-from isoflop.runs.spec import TextSpec
+from isoflop.errors import EnvironmentFailure, InputError
+from isoflop.lab.source import bpe_size
+from isoflop.lab.tokenizer import ByteAlphabet, BytePairs, Tokenizer, Tokens
+from isoflop.runs.spec import TextPart, TextSpec
 
-SOURCES = ("python-stdlib", "standard-ebooks", "synthetic", "directory")
 BLOCK_TOKENS = 8192
 BLOCKS_PER_HELD_OUT = 20
-SYNTHETIC_TOKENS = 12_000_000
-SYNTHETIC_SEED = 20_200
 LEAST_BYTES = 4 * BLOCK_TOKENS * BLOCKS_PER_HELD_OUT
-LEAST_STDLIB_BYTES = 2_000_000
-ARRAYS_FILE, RECORD_FILE = "tokens.npy", "corpus.json"
-
-Tokens = NDArray[np.uint8]
+LEAST_PART_BYTES = BLOCK_TOKENS * BLOCKS_PER_HELD_OUT
+ARRAYS_FILE, RECORD_FILE, TOKENIZER_FILE = "tokens.npy", "corpus.json", "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,8 @@ class KnownEntropy:
 class Corpus:
     """Training and validation tokens with their spec; `note` says what a reader should know about the source.
 
-    `alphabet` holds the byte that each token stands for; it is empty where tokens are not text.
+    `alphabet` holds the byte that each token stands for; it is empty where tokens are not bytes. `tokenizer` is the
+    definition of a trained tokenizer, empty where there is none.
     """
 
     spec: TextSpec
@@ -61,49 +58,77 @@ class Corpus:
     note: str = ""
     known: KnownEntropy | None = None
     alphabet: bytes = b""
+    tokenizer: str = ""
 
     @property
     def entropy(self) -> float | None:
         """Entropy rate of the source in nats/token, where it is known."""
         return self.known.rate if self.known else None
 
+    def held_out_parts(self) -> Iterator[tuple[str, Tokens]]:
+        """The name of every part of the text and what is held out of it; nothing for a text of one source."""
+        start = 0
+        for part in self.spec.parts:
+            yield part.name, self.validation[start : start + part.validation_tokens]
+            start += part.validation_tokens
 
-def load_text(source: str, *, directory: Path | None = None) -> Corpus:
-    """The corpus of `source`: `python-stdlib`, `standard-ebooks`, `synthetic`, or `directory` with its path.
 
-    Raises UsageError for an unknown source, InputError for a directory without enough text and
-    EnvironmentFailure where a download is impossible.
+def corpus_from_bytes(source: str, text: bytes, note: str = "", tokenizer: str = "bytes") -> Corpus:
+    """`text` as tokens, split into training and held-out blocks.
+
+    Raises:
+        InputError: there is too little of it.
     """
-    if source not in SOURCES:
-        raise UsageError(f"text source {source!r} is not known: use one of {', '.join(SOURCES)}.")
-    if (source == "directory") != (directory is not None):
-        raise UsageError("text source 'directory' needs a path, and no other source takes one.")
-    if source == "synthetic":
-        return _synthetic_corpus("synthetic: a Markov source whose entropy is known exactly.")
-    if directory is not None:
-        text, note = directory_text(directory)
-    elif source == "standard-ebooks":
-        text, note = standard_ebooks_text()
-    else:
-        text, note = stdlib_text()
-        if len(text) < LEAST_STDLIB_BYTES:
-            return _synthetic_corpus(
-                f"this Python has only {len(text):,} bytes of library source, too little to train on: "
-                "the synthetic source of known entropy is used instead."
-            )
-    return corpus_from_bytes(source, text, note)
-
-
-def corpus_from_bytes(source: str, text: bytes, note: str = "") -> Corpus:
-    """`text` over the compact vocabulary of its bytes, split into training and held-out blocks."""
     if len(text) < LEAST_BYTES:
         raise InputError(f"text from {source} holds {len(text):,} bytes: give at least {LEAST_BYTES:,}.")
-    raw = np.frombuffer(text, dtype=np.uint8)
-    present = np.flatnonzero(np.bincount(raw, minlength=256))
-    renumber = np.zeros(256, dtype=np.uint8)
-    renumber[present] = np.arange(len(present), dtype=np.uint8)
-    alphabet = bytes(present.astype(np.uint8))
-    return _split(source, renumber[raw], len(present), note, None, alphabet)
+    if tokenizer == "bytes":
+        alphabet = ByteAlphabet([text])
+        return split_tokens(source, alphabet.encode(text), alphabet.vocab, note, alphabet=alphabet.alphabet)
+    return _tokenised(source, {source: text}, note, tokenizer)
+
+
+def corpus_from_parts(source: str, texts: Mapping[str, bytes], note: str, tokenizer: str = "bytes") -> Corpus:
+    """Several texts over one vocabulary, each split into training and held-out blocks.
+
+    Raises:
+        InputError: there is too little of one.
+    """
+    for name, text in texts.items():
+        if len(text) < LEAST_PART_BYTES:
+            raise InputError(f"text part {name!r} holds {len(text):,} bytes: give at least {LEAST_PART_BYTES:,}.")
+    return _tokenised(source, texts, note, tokenizer)
+
+
+def split_tokens(
+    source: str, tokens: Tokens, vocab: int, note: str, *, known: KnownEntropy | None = None, alphabet: bytes = b""
+) -> Corpus:
+    """Tokens over a vocabulary of `vocab`, split into training and held-out blocks."""
+    held_out = _held_out(len(tokens))
+    return corpus_of(source, tokens[~held_out], tokens[held_out], vocab, note, known=known, alphabet=alphabet)
+
+
+def corpus_of(
+    source: str,
+    train: Tokens,
+    validation: Tokens,
+    vocab: int,
+    note: str,
+    *,
+    known: KnownEntropy | None = None,
+    alphabet: bytes = b"",
+    parts: tuple[TextPart, ...] = (),
+    tokenizer: Tokenizer | None = None,
+) -> Corpus:
+    """The corpus of tokens that are split already.
+
+    Raises:
+        InputError: one of the two is empty.
+    """
+    if not len(train) or not len(validation):
+        raise InputError(f"text from {source} holds {len(train)} training and {len(validation)} held-out tokens: more.")
+    name = tokenizer.name if tokenizer else "bytes" if alphabet else "tokens"
+    spec = TextSpec(source, _digest(train, validation, vocab), vocab, len(train), len(validation), parts, name)
+    return Corpus(spec, train, validation, note, known, alphabet, tokenizer.record if tokenizer else "")
 
 
 def save_corpus(corpus: Corpus, path: Path) -> None:
@@ -116,6 +141,8 @@ def save_corpus(corpus: Corpus, path: Path) -> None:
         staged.replace(path / ARRAYS_FILE)
     except OSError as error:
         raise EnvironmentFailure(f"{path} cannot hold the corpus ({error.strerror}): free space.") from error
+    if corpus.tokenizer:
+        records.write_text(path / TOKENIZER_FILE, corpus.tokenizer)
     record = {
         "schema": "isoflop.corpus/1",
         "text": asdict(corpus.spec),
@@ -129,35 +156,52 @@ def save_corpus(corpus: Corpus, path: Path) -> None:
 def load_corpus(path: Path) -> Corpus:
     """The corpus `save_corpus` wrote; InputError when it is missing or its digest does not match."""
     record = records.read_record(path / RECORD_FILE, "isoflop.corpus/1")
-    spec = TextSpec(**record["text"])
+    spec = TextSpec.from_dict(record["text"])
+    tokenizer = path / TOKENIZER_FILE
     try:
-        tokens = np.load(path / ARRAYS_FILE, allow_pickle=False)
+        tokens = np.load(path / ARRAYS_FILE, mmap_mode="r", allow_pickle=False)
+        definition = tokenizer.read_text(encoding="utf-8") if tokenizer.exists() else ""
     except (OSError, ValueError) as error:
         raise InputError(f"{path / ARRAYS_FILE} cannot be read ({error}): delete {path} and run again.") from error
     train, validation = tokens[: spec.tokens], tokens[spec.tokens :]
-    known = record["known_entropy"]
-    corpus = Corpus(
-        spec, train, validation, record["note"], KnownEntropy(**known) if known else None, bytes(record["alphabet"])
-    )
+    known = KnownEntropy(**record["known_entropy"]) if record["known_entropy"] else None
+    corpus = Corpus(spec, train, validation, record["note"], known, bytes(record["alphabet"]), definition)
     if _digest(train, validation, spec.vocab) != spec.sha256:
         raise InputError(f"{path / ARRAYS_FILE} is not what was written (digest differs): delete {path}, run again.")
     return corpus
 
 
-def _synthetic_corpus(note: str) -> Corpus:
-    text = synthetic.generate(SYNTHETIC_TOKENS, SYNTHETIC_SEED)
-    table = synthetic.conditional_table()
-    pairs = synthetic.stationary_pairs(table)
-    known = KnownEntropy(synthetic.entropy_rate(table, pairs), synthetic.entropy_after_one_token(table, pairs))
-    return _split("synthetic", text.tokens, synthetic.VOCAB, note, known, b"")
+def _tokenised(source: str, texts: Mapping[str, bytes], note: str, tokenizer: str) -> Corpus:
+    split = {name: _split_bytes(text) for name, text in texts.items()}
+    size = bpe_size(tokenizer)
+    encoder: ByteAlphabet | BytePairs
+    encoder = ByteAlphabet(list(texts.values())) if size is None else BytePairs([it[0] for it in split.values()], size)
+    encoded = {name: tuple(encoder.encode(piece) for piece in pieces) for name, pieces in split.items()}
+    parts = tuple(TextPart(name, len(train), len(held_out)) for name, (train, held_out) in encoded.items())
+    if size is not None:
+        spread = sum(map(len, texts.values())) / sum(part.tokens + part.validation_tokens for part in parts)
+        note = f"{note}; {encoder.vocab:,} byte-pair tokens of {spread:.2f} bytes on average"
+    return corpus_of(
+        source,
+        np.concatenate([train for train, _ in encoded.values()]),
+        np.concatenate([held_out for _, held_out in encoded.values()]),
+        encoder.vocab,
+        note,
+        alphabet=encoder.alphabet if isinstance(encoder, ByteAlphabet) else b"",
+        parts=parts if len(parts) > 1 else (),
+        tokenizer=encoder,
+    )
 
 
-def _split(source: str, tokens: Tokens, vocab: int, note: str, known: KnownEntropy | None, alphabet: bytes) -> Corpus:
-    blocks = np.arange(len(tokens)) // BLOCK_TOKENS
-    held_out = blocks % BLOCKS_PER_HELD_OUT == BLOCKS_PER_HELD_OUT // 2
-    train, validation = tokens[~held_out], tokens[held_out]
-    spec = TextSpec(source, _digest(train, validation, vocab), vocab, len(train), len(validation))
-    return Corpus(spec, train, validation, note, known, alphabet)
+def _split_bytes(text: bytes) -> tuple[bytes, bytes]:
+    raw = np.frombuffer(text, dtype=np.uint8)
+    held_out = _held_out(len(raw))
+    return raw[~held_out].tobytes(), raw[held_out].tobytes()
+
+
+def _held_out(length: int) -> Any:
+    blocks = np.arange(length) // BLOCK_TOKENS
+    return blocks % BLOCKS_PER_HELD_OUT == BLOCKS_PER_HELD_OUT // 2
 
 
 def _digest(train: Tokens, validation: Tokens, vocab: int) -> str:

@@ -1,4 +1,4 @@
-"""Where text comes from: this interpreter's library sources, a user's folder, or CC0 books from the network."""
+"""Where text comes from: this interpreter's library sources, a user's folder, or words that are made up."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 
-from isoflop.errors import InputError
-from isoflop.lab.downloads import standard_ebooks_text
+import numpy as np
 
-__all__ = ["directory_text", "standard_ebooks_text", "stdlib_text"]
+from isoflop.errors import InputError
 
 # Tests repeat themselves, encodings and tables are data, the rest is generated or not part of the library.
 SKIPPED_FOLDERS = frozenset(
@@ -19,6 +18,8 @@ SKIPPED_FOLDERS = frozenset(
      "ensurepip", "__pycache__", "turtledemo", "msilib", "__phello__"}
 )  # fmt: skip
 SKIPPED_FILES = re.compile(r"_sysconfigdata.*|entities\.py|stringprep\.py|sre_constants\.py|.*opcode.*\.py|this\.py")
+DOCSTRING = re.compile(rb'"""(.*?)"""', re.DOTALL)
+COMMENT_LINE = re.compile(rb"^[ ]*#.*\n", re.MULTILINE)
 NOT_PRINTABLE = re.compile(rb"[^\x20-\x7e\n]")
 # Below this share of letters among the characters that are not spaces a file is a table, not a program.
 LEAST_LETTERS = 0.62
@@ -44,6 +45,35 @@ def stdlib_text(library: Path | None = None) -> tuple[bytes, str]:
     version = ".".join(sysconfig.get_python_version().split(".")[:2])
     note = f"source of the Python {version} standard library: {len(parts)} files"
     return b"\n".join(parts), note
+
+
+def python_code_text(library: Path | None = None) -> tuple[bytes, str]:
+    """The same source without docstrings and lines of comment, and a note saying so."""
+    text, note = stdlib_text(library)
+    return COMMENT_LINE.sub(b"", DOCSTRING.sub(b'""', text)), f"{note}, without docstrings and comments"
+
+
+def python_docstrings_text(library: Path | None = None) -> tuple[bytes, str]:
+    """The docstrings of the same source, each without its indentation, and a note saying so."""
+    text, note = stdlib_text(library)
+    found = (b"\n".join(line.strip() for line in match.split(b"\n")) for match in DOCSTRING.findall(text))
+    return b"\n\n".join(docstring for docstring in found if docstring), f"{note}, the docstrings alone"
+
+
+def zipf_words_text(characters: int, words: int = 2000, seed: int = 40_400) -> tuple[bytes, str]:
+    """About `characters` bytes of made-up words drawn independently from a Zipf law, and a note saying so.
+
+    Nothing follows from anything beyond the end of a word, so there is little to learn but the words themselves.
+    """
+    random = np.random.default_rng(seed)
+    letters = np.frombuffer(b"etaoinshrdlucmfwypvbgkqjxz", dtype="S1")
+    weights = 1.0 / np.arange(2, len(letters) + 2)
+    lengths = random.integers(2, 9, size=words)
+    spelt = [b"".join(random.choice(letters, size=length, p=weights / weights.sum())) for length in lengths]
+    chances = 1.0 / np.arange(1, words + 1)
+    drawn = random.choice(words, size=characters // 4, p=chances / chances.sum())
+    text = b" ".join(spelt[place] for place in drawn)[:characters]
+    return text, f"{words:,} made-up words drawn from a Zipf law"
 
 
 def directory_text(path: Path) -> tuple[bytes, str]:

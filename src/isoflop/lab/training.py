@@ -1,7 +1,8 @@
 """Training one run: the loop, its log, its checkpoints, and the run that comes out.
 
 The batch of every step is a pure function of seed and step (`batches.py`) and the state is saved exactly, so
-that on a CPU with one thread a resumed run ends with the same bits as one that was never interrupted.
+that on a CPU with one thread a resumed run ends with the same bits as one that was never interrupted. Whatever goes
+wrong with the training itself (divergence, memory that does not suffice) is the state of the run that comes out.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,21 +21,25 @@ import torch
 from isoflop.accounting.flops import training_flops
 from isoflop.accounting.parameters import count_parameters
 from isoflop.errors import InputError
-from isoflop.lab import checkpoint as checkpoints
-from isoflop.lab.batches import BatchOrder, windows_of_step
+from isoflop.lab.batches import order_of, windows_of_step
 from isoflop.lab.corpus import Corpus
+from isoflop.lab.device import best_device, is_out_of_memory
 from isoflop.lab.environment import describe_environment
-from isoflop.lab.evaluation import HeldOutLoss, evaluation_windows, held_out_loss
-from isoflop.lab.model import Transformer
-from isoflop.lab.optimizer import build_optimizer, set_learning_rate
-from isoflop.lab.schedule import learning_rate_at
-from isoflop.runs.run import Curve, Run, State
+from isoflop.lab.evaluation import evaluate, evaluation_windows
+from isoflop.lab.model import build_model
+from isoflop.lab.optimizer import build_optimizer
+from isoflop.lab.probes import NOISE_SCALE_BATCHES, gradient_noise_scale
+from isoflop.lab.schedule import decay_steps_of, learning_rate_at, warmup_steps_of
+from isoflop.lab.state import Memory, Snapshot, TrainingState
+from isoflop.runs.run import Evaluation, Run, State
 from isoflop.runs.spec import RunSpec
 
 LOG_POINTS = 150
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 # A loss this far above that of the first steps, after warm-up, has never come back down.
 DIVERGENCE_NATS = 1.0
+# Held-out loss is first taken this far into a run that asks for it several times.
+FIRST_EVALUATION = 1 / 64
 
 
 class Attempt(Protocol):
@@ -57,6 +61,10 @@ class Interrupted(Exception):
         self.step = step
 
 
+class _Diverged(Exception):
+    """The loss is no number any more, or far above where it began."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a run is: updates done of all, tokens seen, mean training loss since the last report, seconds."""
@@ -66,23 +74,6 @@ class Progress:
     tokens: int
     loss: float
     seconds: float
-
-
-@dataclass
-class _Memory:
-    """What the loop must remember across an interruption besides tensors."""
-
-    first_loss: float | None = None
-    loss_sum: float = 0.0
-    loss_count: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    points: list[tuple[int, int, float]] = field(default_factory=list)
-
-    def curve(self) -> Curve:
-        """The training curve so far."""
-        step, tokens, loss = zip(*self.points, strict=True) if self.points else ((), (), ())
-        return Curve(tuple(step), tuple(tokens), tuple(loss))
 
 
 def train(
@@ -113,47 +104,58 @@ def train(
     if corpus.spec.sha256 != spec.text.sha256:
         planned = spec.text.sha256[:12]
         raise InputError(f"run {spec.identifier} was planned on another text (sha256 {planned}...): plan it again.")
-    loop = _Loop(spec, corpus, attempt, resume_from)
-    state: State = "done"
-    last_checkpoint = time.monotonic()
-    while loop.step < spec.steps:
-        loop.update()
-        if loop.step in loop.log_steps and not loop.report(on_progress):
-            state = "diverged"
-            break
-        if stop():
-            loop.save()
-            raise Interrupted(loop.step)
-        if time.monotonic() - last_checkpoint >= checkpoint_seconds and loop.step < spec.steps:
-            loop.save()
-            last_checkpoint = time.monotonic()
-    held_out = loop.evaluate() if state == "done" else None
-    if held_out is not None and not math.isfinite(held_out.mean):
-        state, held_out = "diverged", None
-    return loop.finish(state, held_out)
+    clock = Memory()
+    try:
+        loop = _Loop(spec, corpus, attempt, resume_from)
+        clock = loop.memory
+        loop.run(on_progress, stop, checkpoint_seconds)
+    except _Diverged:
+        return _finished(spec, "diverged", clock, "diverged after {step} of {steps} steps: lower the learning rate.")
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return _finished(spec, "failed", clock, "out of memory after {step} of {steps} steps: raise micro_batches.")
+    return _finished(spec, "done", loop.memory, "")
 
 
 class _Loop:
-    """The moving parts of one training run: model, optimizer, step, memory."""
+    """The moving parts of one training run."""
 
     def __init__(self, spec: RunSpec, corpus: Corpus, attempt: Attempt, resume_from: Sequence[Path]) -> None:
         self.spec, self.corpus, self.attempt = spec, corpus, attempt
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = Transformer(spec.shape, spec.seed).to(self.device)
-        self.optimizer = build_optimizer(self.model, spec.optimizer)
-        self.order = BatchOrder(len(corpus.train), spec.shape.context, spec.batch_tokens, spec.seed)
+        self.device = best_device()
+        self.model = build_model(spec.shape, spec.seed, spec.maximal_update).to(self.device)
+        self.optimizer = build_optimizer(self.model, spec.optimizer, spec.maximal_update)
+        self.loss_of = torch.compile(self.model.loss) if spec.compile else self.model.loss
+        self.order = order_of(spec)
         self.log_steps = log_steps(spec.steps)
-        self.step, self.memory = 0, _Memory()
-        self.saved: tuple[Path, ...] = ()
-        found = checkpoints.newest_readable(resume_from, run=spec.identifier)
-        if found is not None:
-            checkpoints.restore(found, self.model, self.optimizer)
-            self.step, self.memory = found.step, _Memory(**found.memory)
-            self.memory.points = [(int(step), int(tokens), float(loss)) for step, tokens, loss in self.memory.points]
-        self.started = time.monotonic() - self.memory.seconds
-        self.cpu_started = time.process_time() - self.memory.cpu_seconds
-        if self.step == 0:
+        self.evaluation_steps = evaluation_steps(spec.steps, spec.evaluation_points)
+        self.branch_ends = tuple(sorted(tokens // spec.batch_tokens for tokens in spec.branches))
+        self.state = TrainingState(self.model, self.optimizer, attempt.path, spec.identifier)
+        self.memory = self.state.resume(resume_from)
+        self.losses = [torch.tensor(loss) for loss in self.memory.losses]
+        if self.memory.step == 0:
             self.memory.first_loss = self._mean_loss_of_first_batch()
+
+    def run(self, on_progress: Callable[[Progress], None], stop: Callable[[], bool], checkpoint_seconds: float) -> None:
+        """Train to the end, evaluating and branching on the way."""
+        spec, memory, last_checkpoint = self.spec, self.memory, time.monotonic()
+        self._branch(stop)
+        while memory.step < spec.steps:
+            self.update(learning_rate_at(memory.step, spec.steps, spec.optimizer.learning_rate, spec.schedule))
+            memory.step += 1
+            if memory.step in self.log_steps:
+                self.report(on_progress)
+            if memory.step in self.evaluation_steps and memory.step < spec.steps:
+                self.evaluate(memory.step, cooled=False)
+            self._branch(stop)
+            if stop():
+                self.save()
+                raise Interrupted(memory.step)
+            if time.monotonic() - last_checkpoint >= checkpoint_seconds and memory.step < spec.steps:
+                self.save()
+                last_checkpoint = time.monotonic()
+        self.evaluate(memory.step, cooled=True)
 
     def casting(self) -> torch.autocast:
         """The precision of the forward pass."""
@@ -161,83 +163,87 @@ class _Loop:
 
     def batch(self, step: int) -> torch.Tensor:
         """Windows (batch, context + 1) of update `step`."""
-        windows = windows_of_step(self.corpus.train, self.order, step)
+        windows = windows_of_step(self.corpus.train, self.order, step, self.spec.shape.context)
         return torch.from_numpy(windows.astype(np.int64)).to(self.device)
 
-    def update(self) -> None:
-        """One optimizer step."""
-        spec = self.spec
-        set_learning_rate(
-            self.optimizer, learning_rate_at(self.step, spec.steps, spec.optimizer.learning_rate, spec.schedule)
-        )
-        with self.casting():
-            loss = self.model.loss(self.batch(self.step))
+    def update(self, learning_rate: float, step: int | None = None) -> None:
+        """One optimizer step on the batch of update `step`, the one that is due unless given."""
+        self.optimizer.set_learning_rate(learning_rate)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), spec.optimizer.clip)
+        pieces = self.batch(self.memory.step if step is None else step).chunk(self.spec.micro_batches)
+        for piece in pieces:
+            with self.casting():
+                loss = self.loss_of(piece)
+            share = loss if len(pieces) == 1 else loss / len(pieces)
+            share.backward()  # type: ignore[no-untyped-call]
+            self.losses.append(loss.detach())
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optimizer.clip)
         self.optimizer.step()
-        self.step += 1
-        self.memory.loss_sum += loss.item()
-        self.memory.loss_count += 1
 
-    def report(self, on_progress: Callable[[Progress], None]) -> bool:
-        """Log the mean loss since the last report; false when training has diverged."""
+    def report(self, on_progress: Callable[[Progress], None]) -> None:
+        """Log the mean loss since the last report, and end a training that has diverged."""
         memory, spec = self.memory, self.spec
-        loss = memory.loss_sum / memory.loss_count
-        memory.loss_sum, memory.loss_count = 0.0, 0
-        tokens, seconds = self.step * spec.batch_tokens, time.monotonic() - self.started
+        loss = torch.stack(self.losses).double().mean().item() if self.losses else math.nan
+        self.losses = []
+        tokens = memory.step * spec.batch_tokens
         if math.isfinite(loss):
-            memory.points.append((self.step, tokens, loss))
-        rate = learning_rate_at(self.step - 1, spec.steps, spec.optimizer.learning_rate, spec.schedule)
+            memory.points.append((memory.step, tokens, loss))
+        rate = learning_rate_at(memory.step - 1, spec.steps, spec.optimizer.learning_rate, spec.schedule)
         self.attempt.log(
-            {"step": self.step, "tokens": tokens, "loss": loss if math.isfinite(loss) else None,
-             "learning_rate": rate, "seconds": round(seconds, 3)}
+            {"step": memory.step, "tokens": tokens, "loss": loss if math.isfinite(loss) else None,
+             "learning_rate": rate, "seconds": round(memory.seconds_now(), 3)}
         )  # fmt: skip
-        on_progress(Progress(self.step, spec.steps, tokens, loss, seconds))
-        warm = self.step > round(spec.schedule.warmup * spec.steps)
-        assert memory.first_loss is not None
-        return math.isfinite(loss) and not (warm and loss > memory.first_loss + DIVERGENCE_NATS)
+        on_progress(Progress(memory.step, spec.steps, tokens, loss, memory.seconds_now()))
+        warm = memory.step > warmup_steps_of(spec.steps, spec.schedule)
+        if not math.isfinite(loss) or (warm and loss > memory.first_loss + DIVERGENCE_NATS):
+            raise _Diverged
+
+    def evaluate(self, step: int, *, cooled: bool) -> None:
+        """Held-out loss on the windows that every run of the study shares, kept and logged, with what else is asked."""
+        measures = self._noise_scale() if "noise-scale" in self.spec.probes else {}
+        for found in evaluate(self.model, self.spec, self.corpus, self.casting, step=step, cooled=cooled):
+            if not math.isfinite(found.loss):
+                raise _Diverged
+            told = vars(found) | {"measures": {**found.measures, **({} if found.part else measures)}}
+            self.memory.evaluations.append(told)
+            self.attempt.log({"step": step, "evaluation": told})
 
     def save(self) -> None:
-        """Write a checkpoint and keep the two newest of this attempt."""
-        self._take_time()
-        path = checkpoints.checkpoint_path(self.attempt.path, self.step)
-        checkpoints.save_checkpoint(
-            path, self.model, self.optimizer, step=self.step, run=self.spec.identifier, memory=vars(self.memory)
-        )
-        self.saved = checkpoints.keep_newest((*(p for p in self.saved if p != path), path))
+        """Write a checkpoint of where the run is."""
+        self.memory.losses = [loss.item() for loss in self.losses]
+        self.state.save(self.memory)
 
-    def evaluate(self) -> HeldOutLoss:
-        """Held-out loss on the windows that every run of the study shares."""
-        windows = evaluation_windows(self.corpus.validation, self.spec.shape.context, self.spec.evaluation_windows)
-        return held_out_loss(self.model, windows, partial(_Loop.casting, self))
+    def _branch(self, stop: Callable[[], bool]) -> None:
+        """Train and score every branch that leaves the run here, then put everything back as it was."""
+        spec, memory = self.spec, self.memory
+        warmup = warmup_steps_of(spec.steps, spec.schedule)
+        for end in self.branch_ends[memory.branches_done :]:
+            if memory.step != end - decay_steps_of(end, spec.schedule):
+                return
+            trunk, losses = Snapshot(self.state), list(self.losses)
+            for step in range(memory.step, end):
+                rate = learning_rate_at(step, end, spec.optimizer.learning_rate, spec.schedule, warmup_steps=warmup)
+                self.update(rate, step)
+                if stop():
+                    trunk.put_back()
+                    self.losses = losses
+                    self.save()
+                    raise Interrupted(memory.step)
+            self.evaluate(end, cooled=True)
+            trunk.put_back()
+            self.losses = losses
+            memory.branches_done += 1
 
-    def finish(self, state: State, held_out: HeldOutLoss | None) -> Run:
-        """The run as it came out."""
-        self._take_time()
-        spec, count = self.spec, count_parameters(self.spec.shape)
-        message = ""
-        if state != "done":
-            message = f"diverged after {self.step} of {spec.steps} steps: lower the learning rate."
-        return Run(
-            spec=spec,
-            state=state,
-            params_total=count.total,
-            params_non_embedding=count.non_embedding,
-            compute=training_flops(spec.shape, self.step * spec.batch_tokens),
-            loss=held_out.mean if held_out else None,
-            loss_standard_error=held_out.standard_error if held_out else None,
-            seconds=self.memory.seconds,
-            cpu_seconds=self.memory.cpu_seconds,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            message=message,
-            environment=describe_environment(self.device),
-            curve=self.memory.curve(),
-        )
-
-    def _take_time(self) -> None:
-        self.memory.seconds = time.monotonic() - self.started
-        self.memory.cpu_seconds = time.process_time() - self.cpu_started
+    def _noise_scale(self) -> dict[str, float]:
+        size = self.spec.batch_tokens // self.spec.shape.context
+        context = self.spec.shape.context
+        windows = evaluation_windows(self.corpus.validation, context, NOISE_SCALE_BATCHES * size)
+        mixed = np.random.default_rng(0).permutation(len(windows))[: len(windows) // size * size]
+        count = len(mixed) // size
+        if count < 2:
+            return {}
+        batches = torch.from_numpy(windows[mixed].astype(np.int64)).to(self.device).chunk(count)
+        return gradient_noise_scale(self.model, batches, self.casting)
 
     @torch.no_grad()
     def _mean_loss_of_first_batch(self) -> float:
@@ -245,6 +251,43 @@ class _Loop:
             return self.model.loss(self.batch(0)).item()
 
 
+def _finished(spec: RunSpec, state: State, memory: Memory, message: str) -> Run:
+    """The run as it came out."""
+    memory.take_time()
+    count = count_parameters(spec.shape)
+    evaluations = tuple(Evaluation.from_dict(item) for item in memory.evaluations)
+    last = next((item for item in reversed(evaluations) if not item.part), None) if state == "done" else None
+    return Run(
+        spec=spec,
+        state=state,
+        params_total=count.total,
+        params_non_embedding=count.non_embedding,
+        compute=training_flops(spec.shape, memory.step * spec.batch_tokens),
+        loss=last.loss if last else None,
+        loss_standard_error=last.standard_error if last else None,
+        seconds=memory.seconds,
+        cpu_seconds=memory.cpu_seconds,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        message=message.format(step=memory.step, steps=spec.steps),
+        environment=describe_environment(best_device()),
+        curve=memory.curve(),
+        evaluations=evaluations,
+    )
+
+
 def log_steps(steps: int, points: int = LOG_POINTS) -> frozenset[int]:
     """About `points` steps at which a run of `steps` reports: even on a logarithmic axis, the last one included."""
     return frozenset(int(step) for step in np.unique(np.geomspace(1, steps, points).round())) | {steps}
+
+
+def evaluation_steps(steps: int, points: int) -> frozenset[int]:
+    """At most `points` steps at which held-out loss is taken: even on a logarithmic axis, the last one included.
+
+    Example:
+        >>> sorted(evaluation_steps(640, 4))
+        [10, 40, 160, 640]
+    """
+    if points == 1:
+        return frozenset({steps})
+    first = max(1.0, steps * FIRST_EVALUATION)
+    return frozenset(int(step) for step in np.geomspace(first, steps, points).round()) | {steps}

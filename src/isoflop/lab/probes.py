@@ -1,0 +1,41 @@
+"""Probes: what is measured of a model in training beside its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from isoflop.lab.evaluation import Casting
+from isoflop.lab.model import LanguageModel
+
+NOISE_SCALE_BATCHES = 8
+
+
+def gradient_noise_scale(model: LanguageModel, batches: Sequence[Tensor], casting: Casting) -> dict[str, float]:
+    """The simple gradient noise scale of `model` in tokens, from the gradients of several equal batches.
+
+    With G_i the gradient of batch i of b tokens and G their mean over n batches (n b tokens), as in [mccandlish2018]:
+
+        |G|²  = (n b |G|² - b mean|G_i|²) / (n b - b)       tr Σ = (mean|G_i|² - |G|²) / (1/b - 1/(n b))
+        B     = tr Σ / |G|²
+
+    Both are unbiased, their ratio is not, and `gradient_squared` may come out below zero where noise rules.
+    """
+    size = batches[0].shape[0] * (batches[0].shape[1] - 1)
+    parameters = list(model.parameters())
+    total = [torch.zeros_like(parameter) for parameter in parameters]
+    small = 0.0
+    for batch in batches:
+        with casting():
+            loss = model.loss(batch)
+        gradients = torch.autograd.grad(loss, parameters)
+        small += sum(gradient.double().square().sum().item() for gradient in gradients) / len(batches)
+        for held, gradient in zip(total, gradients, strict=True):
+            held += gradient / len(batches)
+    large = sum(held.double().square().sum().item() for held in total)
+    whole = size * len(batches)
+    squared = (whole * large - size * small) / (whole - size)
+    noise = (small - large) / (1.0 / size - 1.0 / whole)
+    return {"gradient_squared": squared, "gradient_noise": noise}

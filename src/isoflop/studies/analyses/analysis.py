@@ -1,0 +1,201 @@
+"""Analysis: what a study of the laboratory comes to, with the published number beside ours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from isoflop.errors import InputError, Refusal, UsageError
+from isoflop.fitting.estimation import fit
+from isoflop.fitting.fit import Fit
+from isoflop.fitting.frontier_fit import FrontierFit, estimate
+from isoflop.lab.corpus import KnownEntropy
+from isoflop.laws.law import Law
+from isoflop.quantities import Estimate, format_number
+from isoflop.runs.table import RunTable
+from isoflop.studies.study import Study
+
+SCHEMA = "isoflop.analysis/1"
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One number: ours with its interval, and what was published; `note` says why there is none, or what to mind."""
+
+    name: str
+    ours: Estimate | None
+    published: float | None = None
+    source: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A small table that shows what the numbers rest on."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a study comes to: the law, our numbers beside the published ones, and in one sentence what it shows.
+
+    `fits` are kept beside it, each under its name, so that they can be verified, forecast and planned with.
+    """
+
+    name: str
+    law: str
+    measured: tuple[Measured, ...]
+    panels: tuple[Panel, ...]
+    verdict: str
+    fits: Mapping[str, Fit | FrontierFit] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The versioned JSON object; the fits are files of their own."""
+        return {
+            "schema": SCHEMA,
+            "analysis": self.name,
+            "law": self.law,
+            "measured": [
+                {**asdict(item), "ours": item.ours.to_dict() if item.ours else None} for item in self.measured
+            ],
+            "panels": [asdict(panel) for panel in self.panels],
+            "verdict": self.verdict,
+            "fits": sorted(self.fits),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What an analysis has before it: the study, every evaluation of its runs, and the entropy of its text if known."""
+
+    study: Study
+    table: RunTable
+    known: KnownEntropy | None = None
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms in the order of the study."""
+        return tuple(arm.name for arm in self.study.arms or (self.study.base,))
+
+    def rows(self, arm: str | None = None, *, part: str = "", cooled: bool | None = True) -> RunTable:
+        """The evaluations of an arm (all unless given) on a part of the text; `cooled=None` takes those in between too.
+
+        Raises:
+            Refusal: there are none.
+        """
+        table = self.table
+        kept = table["part"] == part
+        if arm is not None:
+            kept &= table["arm"] == arm
+        if cooled is not None:
+            kept &= table["cooled"] == float(cooled)
+        if not np.any(kept):
+            raise Refusal(f"no finished run of arm {arm or 'all'!r} gave a loss: see isoflop status.")
+        return table.select(kept)
+
+    def fit(self, law: Law | str, table: RunTable, **settings: Any) -> Fit | str:
+        """A fit by the rule of the study, or why these runs do not carry it."""
+        rule = self.study.fit
+        told = {"objective": rule.objective, "draws": rule.draws, "level": rule.level, "seed": self.study.seed}
+        try:
+            return fit(law, table, **{**told, **settings})
+        except (Refusal, InputError, UsageError) as error:
+            return str(error)
+
+
+def parameter(name: str, found: Fit | str, key: str, published: float | None = None, source: str = "") -> Measured:
+    """A parameter of a fit beside its published value; without a fit, the reason."""
+    if isinstance(found, str):
+        return Measured(name, None, published, source, found)
+    return Measured(name, found.params[key], published, source)
+
+
+def derived(
+    name: str,
+    found: Fit | str,
+    of: Callable[[Mapping[str, Array]], Array],
+    published: float | None = None,
+    source: str = "",
+) -> Measured:
+    """A function of the parameters of a fit, with the interval of its draws."""
+    if isinstance(found, str):
+        return Measured(name, None, published, source, found)
+    names = found.law.parameter_names
+    # A draw may lie where the function has no value; it then says nothing about it.
+    with np.errstate(all="ignore"):
+        value = float(of({key: np.array(found.theta[place]) for place, key in enumerate(names)}))
+        draws = of({key: found.ensemble.draws[:, place] for place, key in enumerate(names)})
+    if not math.isfinite(value):
+        return Measured(name, None, published, source, "the fit gives no such number.")
+    return Measured(name, estimate(value, np.asarray(draws), found.level), published, source)
+
+
+def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: float, source: str) -> Measured:
+    """How the best model size grows with compute, N ∝ C^a."""
+    if isinstance(found, str):
+        return Measured(name, None, published, source, found)
+    told = found.frontier
+    if "params_exponent" not in told:
+        return Measured(name, None, published, source, "the fit has no frontier.")
+    return Measured(name, told["params_exponent"], published, source)
+
+
+def plain(value: float) -> Estimate | None:
+    """A number without an interval; None for what is no number."""
+    return Estimate(value, None, None) if math.isfinite(value) else None
+
+
+def fits_of(**found: Fit | FrontierFit | str) -> dict[str, Fit | FrontierFit]:
+    """Those that are fits, under names with hyphens."""
+    return {name.replace("_", "-"): item for name, item in found.items() if not isinstance(item, str)}
+
+
+def cells(*values: float | str) -> tuple[str, ...]:
+    """Cells of a panel."""
+    return tuple(value if isinstance(value, str) else format_number(float(value), 4) for value in values)
+
+
+def along(table: RunTable, run: str) -> RunTable:
+    """The evaluations of one run in the order of its steps."""
+    chosen = table.select(table["run"] == run)
+    return chosen.select(np.argsort(chosen.numbers("step"), kind="stable"))
+
+
+def run_names(table: RunTable) -> list[str]:
+    """The runs of a table in its order."""
+    return list(dict.fromkeys(str(name) for name in table["run"]))
+
+
+def best_of_each_run(table: RunTable) -> RunTable:
+    """For every run the evaluation with the least loss: training stopped where held-out loss was best."""
+    loss, names = table.numbers("loss"), np.array([str(name) for name in table["run"]])
+    places = [np.flatnonzero(names == name) for name in run_names(table)]
+    return table.select(np.array([place[np.argmin(loss[place])] for place in places]))
+
+
+def crossing(table: RunTable, target: float, column: str) -> float:
+    """Where along `column` the loss of one run first falls to `target`, log-log between points; NaN where never."""
+    value, loss = table.numbers(column), table.numbers("loss")
+    below = np.flatnonzero(loss <= target)
+    if not len(below) or below[0] == 0:
+        return math.nan
+    after, before = below[0], below[0] - 1
+    share = (math.log(loss[before]) - math.log(target)) / (math.log(loss[before]) - math.log(loss[after]))
+    return math.exp(math.log(value[before]) + share * (math.log(value[after]) - math.log(value[before])))
+
+
+def lower_frontier(table: RunTable) -> RunTable:
+    """The evaluations that no other reaches with less compute: the lower frontier of all learning curves."""
+    order = np.argsort(table.numbers("compute"), kind="stable")
+    loss = table.numbers("loss")[order]
+    best = np.minimum.accumulate(loss)
+    return table.select(order[loss <= best])

@@ -1,0 +1,60 @@
+"""What is needed to repeat a study, written beside its file before the first run: `study.json`."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from isoflop import records
+from isoflop.errors import InputError
+from isoflop.studies.study import Study
+from isoflop.studies.text import StudyText
+
+RECORD_FILE, SCHEMA = "study.json", "isoflop.study-record/1"
+PACKAGES = ("isoflop", "torch", "numpy", "scipy", "safetensors", "tokenizers", "datasets")
+
+
+NO_RUN_DEPENDS_ON = ("launch", "site", "spending")
+
+
+def recorded_study(study: Study) -> dict[str, Any]:
+    """What of a study decides its numbers: all but how, where and for how much it is trained."""
+    return {key: value for key, value in study.to_dict().items() if key not in NO_RUN_DEPENDS_ON}
+
+
+def study_record(study: Study, text: StudyText) -> dict[str, Any]:
+    """The resolved study, the text by its digest, and the versions of code and packages."""
+    return {
+        "schema": SCHEMA,
+        "study": recorded_study(study),
+        "text": asdict(text.spec),
+        "note": text.note,
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def write_study_record(study: Study, directory: Path, text: StudyText) -> None:
+    """Write `study.json`; one that says the same already is left alone."""
+    place = directory / RECORD_FILE
+    written = records.to_json(study_record(study, text), indent=1) + "\n"
+    if not place.exists() or place.read_text(encoding="utf-8") != written:
+        records.write_text(place, written)
+
+
+def recorded_mirrors(directory: Path) -> tuple[str, ...]:
+    """Where the study wants its metrics shown besides its own logs; nowhere unless `study.json` says so."""
+    try:
+        return tuple(records.read_record(directory / RECORD_FILE, SCHEMA)["study"]["mirrors"])
+    except (InputError, KeyError, TypeError):
+        return ()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

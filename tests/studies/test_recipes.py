@@ -1,0 +1,145 @@
+"""Every recipe: three sizes that can be planned, one of which is trained here from its file to its page."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from isoflop.errors import InputError
+from isoflop.runs.directory import RunDirectory
+from isoflop.runs.spec import TextPart, TextSpec
+from isoflop.studies.begin import begin_study
+from isoflop.studies.cost import seconds_on_one_core
+from isoflop.studies.driver import StudyOutcome, run_study
+from isoflop.studies.engines import engine_for
+from isoflop.studies.plan import plan_runs
+from isoflop.studies.progress import QuietReporter
+from isoflop.studies.recipe import SIZES, load_recipe, recipe_names, recipe_text, recipe_title
+from isoflop.studies.report import study_report
+from isoflop.studies.study import FORECAST, Study
+from isoflop.studies.verification import verify_study
+
+ANALYSED = [name for name in recipe_names() if load_recipe(name).analysis != FORECAST]
+ISSUED = {
+    "quickstart", "model-size", "data-size", "compute", "overfit", "steps", "batch", "shape", "embedding", "lstm",
+    "context", "transfer", "stop-early", "schedule", "isoflop", "envelope", "parametric", "kaplan-vs-chinchilla",
+    "repeat", "learning-rate", "known-entropy", "emergence", "optimizer", "sample-efficiency", "recurrent",
+    "power-vs-log", "mixture",
+}  # fmt: skip
+
+
+def text_for(study: Study, vocab: int) -> TextSpec:
+    parts = tuple(TextPart(name, 5_000_000, 250_000) for name, _ in study.text.parts)
+    return TextSpec(study.text.source, "0" * 64, vocab, 10_000_000, 500_000, parts)
+
+
+def smoke(name: str, place: Path, seed: int | None = None) -> StudyOutcome:
+    study_file = begin_study(place, name, size="smoke", seed=seed)
+    return run_study(study_file, engine=engine_for(study_file, "inline"), reporter=QuietReporter())
+
+
+def test_all_recipes_are_there() -> None:
+    assert set(recipe_names()) == ISSUED
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_size_of_a_recipe_can_be_planned_and_keeps_its_promise(name: str, size: str) -> None:
+    study = load_recipe(name, size)
+    assert study.recipe == study.name == name
+    assert "{" + "{" not in recipe_text(name, size) and "{%" not in recipe_text(name, size)
+    planned = plan_runs(study, text_for(study, 32_768 if size == "gpu" else 96))
+    assert len({run.spec.identifier for run in planned}) == len(planned) >= 2
+    most = {"smoke": 15.0, "small": 1200.0, "gpu": float("inf")}[size]
+    assert sum(seconds_on_one_core(run.spec) for run in planned) < most, "seconds of one core"
+    assert sum(run.compute for run in planned) < {"smoke": 1e11, "small": 1e14, "gpu": 1e21}[size]
+    if size == "gpu":
+        assert all(run.spec.precision == "bfloat16" for run in planned)
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_says_in_its_first_line_what_it_shows(name: str) -> None:
+    assert 20 < len(recipe_title(name)) < 160 and recipe_title(name).endswith(".")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ANALYSED)
+def test_a_recipe_runs_to_its_page_and_is_verified(name: str, tmp_path: Path) -> None:
+    outcome = smoke(name, tmp_path / name)
+    assert outcome.counts.failed == 0 and outcome.counts.done >= 2
+    assert outcome.analysis is not None and outcome.analysis.measured
+    page = (tmp_path / name / "reports" / "report.md").read_text()
+    for item in outcome.analysis.measured:
+        assert item.name.replace("|", "\\|") in page
+        assert item.ours is not None or item.note, "a number that is missing says why"
+    record = json.loads((tmp_path / name / "fits" / "analysis.json").read_text())
+    assert record["schema"] == "isoflop.analysis/1" and record["fits"] == sorted(outcome.analysis.fits)
+    verified = verify_study(tmp_path / name)
+    assert not verified.refused, verified.first_disagreement
+
+
+@pytest.mark.slow
+def test_what_was_changed_afterwards_is_found(tmp_path: Path) -> None:
+    outcome = smoke("shape", tmp_path)
+    again = smoke("shape", tmp_path)
+    assert again.to_dict() == outcome.to_dict(), "nothing is trained twice"
+
+    def disagreement() -> str:
+        found = verify_study(tmp_path).first_disagreement
+        return found.name if found else ""
+
+    assert disagreement() == ""
+    table = tmp_path / "tables" / "evaluations.csv"
+    kept = table.read_text()
+    table.write_text(kept.replace(kept.splitlines()[3].split(",")[6], "2.5", 1))
+    assert disagreement().startswith("tables/evaluations.csv, line 4, column loss")
+    table.write_text(kept)
+    analysis = tmp_path / "fits" / "analysis.json"
+    record = json.loads(analysis.read_text())
+    record["measured"][0]["ours"]["value"] *= 1.01
+    analysis.write_text(json.dumps(record))
+    assert disagreement() == "analysis.measured[0].ours.value"
+    analysis.write_text(json.dumps({**record, "measured": again.to_dict()["analysis"]["measured"]}))
+    (result, *_) = tmp_path.glob("runs/*/result.json")
+    run = json.loads(result.read_text())
+    result.write_text(json.dumps({**run, "loss": run["loss"] * 1.001}))
+    assert disagreement() == f"runs/{result.parent.name}: loss"
+    result.write_text(json.dumps(run))
+    study_file = tmp_path / "study.toml"
+    study_file.write_text(study_file.read_text().replace("level = 0.9", "level = 0.8"))
+    assert disagreement() == "study.json: study"
+    (tokens,) = tmp_path.glob("corpus/*/tokens.npy")
+    content = tokens.read_bytes()
+    tokens.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(InputError, match="digest differs"):
+        verify_study(tmp_path)
+
+
+@pytest.mark.slow
+def test_two_seeds_agree_within_the_noise_that_the_study_states(tmp_path: Path) -> None:
+    """Losses of another seed lie within a few of the standard deviations that the smallest widths show over seeds."""
+    losses = []
+    for seed in (0, 7):
+        smoke("model-size", tmp_path / str(seed), seed)
+        results = [RunDirectory(path).result() for path in (tmp_path / str(seed) / "runs").iterdir()]
+        losses.append({run.spec.shape.width: run.loss for run in results if run is not None and run.loss is not None})
+    assert losses[0].keys() == losses[1].keys()
+    assert losses[0] != losses[1]
+    for width, loss in losses[0].items():
+        assert losses[1][width] == pytest.approx(loss, rel=0.04), "seed noise of the shortest runs is up to 4 %"
+
+
+def test_the_small_quickstart_is_what_it_was(tmp_path: Path) -> None:
+    study = load_recipe("quickstart")
+    assert (study.ladder.widths, study.ladder.layers, study.training.context) == ((16, 24, 32, 40, 48), 2, 16)
+    assert dataclasses.asdict(study.training.learning_rate) == {
+        "coefficient": 0.0782, "width_power": -0.75, "batch_power": 0.0,
+    }  # fmt: skip
+
+
+def test_the_report_of_an_analysed_study_is_its_page(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"read .*report\.md"):
+        study_report(load_recipe("shape"), tmp_path)
