@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-readers check bench bench-readers bench-planning fuzz-readers published check-statistics docs format clean
+.PHONY: demo test test-readers test-clusters check check-faults recipes bench bench-lab bench-readers bench-planning fuzz-readers published check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -30,6 +30,10 @@ check: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) -m "not slow"
 
+# The small size of every recipe, minutes each; stop it at will, it goes on. What came out goes to docs/recipes/.
+recipes: $(READY)
+	$(BIN)/python docs/recipes.py
+
 # Readers on files that wandb, TensorBoard, MLflow, trackio, transformers and lightning themselves write. They are installed
 # on top of .venv, which the second environment sees, so that torch is not installed twice.
 test-readers: .venv/readers/ready
@@ -41,6 +45,23 @@ test-readers: .venv/readers/ready
 	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(str(next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages'))))"
 	.venv/readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/tools/requirements.txt
 	@touch $@
+
+# Studies on a real Slurm (Debian's packages, which need root) and a real Ray, several nodes of each on this machine.
+test-clusters: .venv/clusters/ready
+	tests/clusters/install.sh
+	.venv/clusters/bin/python -m pytest -p no:cacheprovider -m clusters tests/clusters
+
+.venv/clusters/ready: tests/clusters/requirements.txt $(READY)
+	$(BIN)/python -m venv .venv/clusters
+	.venv/clusters/bin/python -c "import pathlib, sysconfig; \
+	  seen = [next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages')), pathlib.Path('src').resolve()]; \
+	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(''.join(f'{path}\n' for path in seen))"
+	.venv/clusters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/clusters/requirements.txt
+	@touch $@
+
+# Kills, stalls, full disks, damaged checkpoints, jumping clocks, at full size; the counts go to docs/reference/faults.md.
+check-faults: $(READY)
+	$(BIN)/python -m tests.faults.campaign docs/reference/faults.md
 
 # Ten thousand malformed inputs of each family, then a coverage-guided run; the counts go to docs/reference/fuzzing.md.
 fuzz-readers: .venv/readers/ready
@@ -57,6 +78,10 @@ bench-readers: $(READY)
 bench: $(READY) .venv/peer/ready
 	$(BIN)/python -m benchmarks
 
+# The lab's training step beside a plain GPT and GPT2LMHeadModel (from the environment that has transformers).
+bench-lab: .venv/readers/ready
+	.venv/readers/bin/python -m benchmarks.lab
+
 # What a designed ladder is worth, and how long a plan takes.
 bench-planning: $(READY)
 	$(BIN)/python -m benchmarks.planning
@@ -66,8 +91,12 @@ published: $(READY)
 	$(BIN)/python -m benchmarks.published_fits
 	$(BIN)/python -m benchmarks.published_plans
 
+# Whether intervals, forecasts and warnings tell the truth, at full size: the pages under docs/reference/ are written from
+# it. Half an hour on two cores; what is interrupted goes on where it stopped. Fails where a figure misses what is asked
+# of it; the pages say which and why. Needs ISOFLOP_DATA.
 check-statistics: $(READY)
-	$(BIN)/python -m benchmarks.properties
+	missed=0; for study in coverage backtests diagnostics properties; do \
+	  $(BIN)/python -m benchmarks.$$study || missed=1; done; exit $$missed
 
 .venv/peer/ready: benchmarks/requirements.txt $(READY)
 	$(BIN)/python -m venv .venv/peer

@@ -134,16 +134,16 @@ def test_there_are_enough_hostile_strings():
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_refused_quickly_with_a_sentence(text):
-    begun = time.perf_counter()
+    begun = time.process_time()
     if text == "exp":  # a name like any other when it is not called
         assert parse(text) == Symbol("exp")
         return
     with pytest.raises(UsageError, match=r"^formula: .+"):
         parse(text)
-    assert time.perf_counter() - begun < 0.05
+    assert time.process_time() - begun < 0.05
 
 
 def test_a_tower_of_powers_is_parsed_without_being_computed():
-    begun = time.perf_counter()
+    begun = time.process_time()
     parse("9**9**9**9**9")
-    assert time.perf_counter() - begun < 0.05
+    assert time.process_time() - begun < 0.05

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from isoflop.fitting.isoflops import fit_isoflops
     from isoflop.fitting.wald import standard_errors
     from isoflop.forecasting.backtest import Verdict, backtest
+    from isoflop.forecasting.comparison import Comparison, compare
+    from isoflop.forecasting.families import FamilyComparison, compare_families
     from isoflop.forecasting.prediction import Forecast, forecast
     from isoflop.laws.catalogue import LAWS
     from isoflop.laws.catalogue import find as find_law
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from isoflop.quantities import Estimate
     from isoflop.readers.examples import example_runs
     from isoflop.readers.read import explain_runs, read_runs
+    from isoflop.reporting.checklist import Checklist, checklist_of
     from isoflop.reporting.citations import citations
     from isoflop.reporting.report import report_from_fit, write_report
     from isoflop.reporting.verification import verify
@@ -50,11 +53,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LAWS",
+    "Checklist",
+    "Comparison",
     "Cost",
     "Design",
     "Ensemble",
     "EnvironmentFailure",
     "Estimate",
+    "FamilyComparison",
     "Finding",
     "Fit",
     "Forecast",
@@ -74,7 +80,10 @@ __all__ = [
     "Verdict",
     "__version__",
     "backtest",
+    "checklist_of",
     "citations",
+    "compare",
+    "compare_families",
     "design",
     "example_runs",
     "explain_runs",
@@ -99,11 +108,14 @@ __all__ = [
 
 # public name → (module, name in it)
 _HOMES = {
+    "Checklist": ("isoflop.reporting.checklist", "Checklist"),
+    "Comparison": ("isoflop.forecasting.comparison", "Comparison"),
     "Cost": ("isoflop.accounting.cost", "Cost"),
     "Design": ("isoflop.planning.design", "Design"),
     "Ensemble": ("isoflop.fitting.fit", "Ensemble"),
     "EnvironmentFailure": ("isoflop.errors", "EnvironmentFailure"),
     "Estimate": ("isoflop.quantities", "Estimate"),
+    "FamilyComparison": ("isoflop.forecasting.families", "FamilyComparison"),
     "Finding": ("isoflop.findings", "Finding"),
     "Fit": ("isoflop.fitting.fit", "Fit"),
     "Forecast": ("isoflop.forecasting.prediction", "Forecast"),
@@ -123,7 +135,10 @@ _HOMES = {
     "UsageError": ("isoflop.errors", "UsageError"),
     "Verdict": ("isoflop.forecasting.backtest", "Verdict"),
     "backtest": ("isoflop.forecasting.backtest", "backtest"),
+    "checklist_of": ("isoflop.reporting.checklist", "checklist_of"),
     "citations": ("isoflop.reporting.citations", "citations"),
+    "compare": ("isoflop.forecasting.comparison", "compare"),
+    "compare_families": ("isoflop.forecasting.families", "compare_families"),
     "design": ("isoflop.planning.designing", "design"),
     "example_runs": ("isoflop.readers.examples", "example_runs"),
     "explain_runs": ("isoflop.readers.read", "explain_runs"),

@@ -20,6 +20,8 @@ from isoflop.errors import EnvironmentFailure, InputError
 
 def jsonable(value: Any) -> Any:
     """`value` as plain JSON types: tuples and arrays become lists, non-finite numbers become null."""
+    if value is None or isinstance(value, (str, int)):
+        return value
     if isinstance(value, dict):
         return {str(key): jsonable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

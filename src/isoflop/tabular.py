@@ -129,6 +129,16 @@ def latex_number(value: float, digits: int = _DIGITS) -> str:
     return rf"{mantissa}\times10^{{{exponent}}}"
 
 
+def latex_text(text: str) -> str:
+    r"""Text in which every mark that LaTeX would act upon is only printed.
+
+    Example:
+        >>> print(latex_text("a_1 & 5%"))
+        a\_1 \& 5\%
+    """
+    return "".join(_LATEX.get(mark, mark) for mark in text)
+
+
 def _html_row(tag: str, cells: tuple[Cell, ...], shown: Callable[[Cell], str]) -> str:
     return "<tr>" + "".join(f"<{tag}>{markup.escape(shown(cell))}</{tag}>" for cell in cells) + "</tr>"
 
@@ -139,7 +149,7 @@ def _latex_row(cells: tuple[Cell, ...]) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     if isinstance(cell, str):
-        return "".join(_LATEX.get(mark, mark) for mark in cell)
+        return latex_text(cell)
     if cell is None or not math.isfinite(cell):
         return "--"
     if isinstance(cell, int):  # a count or a line of a file: never rounded

@@ -40,7 +40,7 @@ def test_shared_experts_and_dense_layers_are_counted_once() -> None:
     assert forward_flops_of(model).feedforward == 2 * (2 * 8 * 32 + 2 * (1 + 1) * 2 * 8 * 16)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES if shape.reuse == 1])
 def test_a_shape_and_its_architecture_agree(shape) -> None:  # type: ignore[no-untyped-def]
     architecture = architecture_of(shape)
     assert count_architecture(architecture) == count_parameters(shape)
@@ -56,3 +56,9 @@ def test_impossible_architectures_are_refused() -> None:
         Experts(count=2, per_token=3, feedforward=8)
     with pytest.raises(UsageError, match="dense_layers=2"):
         Architecture(1, 8, 1, 1, 8, 8, 10, 4, experts=Experts(2, 1, 8, dense_layers=2))
+
+
+def test_what_an_architecture_cannot_say_is_refused() -> None:
+    (reused,) = (shape for shape in SHAPES if shape.reuse > 1)
+    with pytest.raises(UsageError, match="only a plain transformer"):
+        architecture_of(reused)

@@ -1,17 +1,24 @@
 """What a shape costs, against torch's own count and against arithmetic done by hand."""
 
+import dataclasses
+
 import pytest
 
 from isoflop.accounting.flops import forward_flops_per_token, six_nd, training_flops, training_flops_per_token
 from isoflop.accounting.parameters import count_parameters
 from isoflop.accounting.shape import Shape
+from isoflop.errors import UsageError
 
 SHAPES = [
     Shape(layers=2, width=64, heads=8, feedforward=256, vocab=96, context=64),
     Shape(layers=1, width=16, heads=1, feedforward=40, vocab=7, context=12),
     Shape(layers=3, width=24, heads=3, feedforward=96, vocab=50, context=32, positions="learned"),
     Shape(layers=2, width=32, heads=4, feedforward=128, vocab=128, context=16, tied=True),
-]
+    Shape(layers=2, width=32, heads=4, feedforward=96, vocab=50, context=16, norm="rms", activation="swiglu",
+          heads_per_kv=2),
+    Shape(layers=2, width=16, heads=2, feedforward=64, vocab=30, context=8, reuse=3),
+]  # fmt: skip
+LSTM = Shape(layers=2, width=24, heads=1, feedforward=96, vocab=50, context=16, family="lstm")
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -24,6 +31,33 @@ def test_parameters_are_those_torch_counts(shape: Shape) -> None:
     in_blocks = sum(parameter.numel() for name, parameter in model.named_parameters() if name.startswith("blocks"))
     final_norm = model.norm.gain.numel()
     assert count_parameters(shape).non_embedding == in_blocks + final_norm
+
+
+def test_the_recurrent_twin_is_counted_as_torch_counts_it() -> None:
+    pytest.importorskip("torch")
+    from isoflop.lab.model import build_model
+
+    model = build_model(LSTM, seed=0)
+    count = count_parameters(LSTM)
+    assert count.total == sum(parameter.numel() for parameter in model.parameters())
+    recurrent = {name: parameter for name, parameter in model.named_parameters() if name.startswith("layers")}
+    assert count.feedforward == sum(parameter.numel() for parameter in recurrent.values())
+    # Every matrix of an LSTM multiplies once per token, which torch's counter cannot see inside the kernel.
+    assert forward_flops_per_token(LSTM) == 2 * (count.feedforward + count.unembedding)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"heads_per_kv": 3}, "multiple of heads_per_kv"),
+        ({"activation": "relu"}, "use one of gelu, swiglu"),
+        ({"family": "lstm"}, "an LSTM has heads=1"),
+        ({"reuse": 0}, "at least 1"),
+    ],
+)
+def test_impossible_shapes_are_refused(changed: dict[str, object], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        dataclasses.replace(SHAPES[0], **changed)
 
 
 def test_blocks_of_four_widths_hold_twelve_l_d_squared() -> None:

@@ -33,4 +33,4 @@ def test_torch_is_pinned_without_a_local_version(repository: Path) -> None:
 def test_the_promised_targets_exist(repository: Path) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     targets = set(re.findall(r"^([a-z-]+):", makefile, re.M))
-    assert {"demo", "test", "check", "clean"} <= targets
+    assert {"demo", "test", "test-clusters", "check", "check-faults", "clean"} <= targets

@@ -54,5 +54,22 @@ def table() -> Path:
 def saved_fit(table: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fit of the ladder of the example, with enough draws for intervals."""
     place = tmp_path_factory.mktemp("fit") / "fit.json"
-    assert run(["fit", str(table), "--where", "held_out == 0", "--draws", "200", "--json", "--out", str(place)]) == 0
+    assert (
+        run(
+            [
+                "fit",
+                str(table),
+                "--law",
+                "chinchilla",
+                "--where",
+                "held_out == 0",
+                "--draws",
+                "200",
+                "--json",
+                "--out",
+                str(place),
+            ]
+        )
+        == 0
+    )
     return place

@@ -26,7 +26,7 @@ def is_estimate(record: object) -> None:
 
 
 def test_fit_prints_the_promised_object(isoflop: Command, table: Path) -> None:
-    ended = isoflop("fit", table, *LADDER, "--draws", "100", "--json")
+    ended = isoflop("fit", table, *LADDER, "--law", "chinchilla", "--draws", "100", "--json")
     assert ended.code == 0
     fit = ended.record
     keys(fit, "schema", "law", "formula", "params", "objective", "status", "certificate", "frontier", "level")
@@ -61,7 +61,8 @@ def test_the_seed_decides_every_digit(isoflop: Command, table: Path) -> None:
 
 def test_the_level_widens_intervals(isoflop: Command, table: Path) -> None:
     def width(level: str) -> float:
-        alpha = isoflop("fit", table, "--draws", "100", "--level", level, "--json").record["params"]["alpha"]
+        asked = ("--law", "chinchilla", "--draws", "100", "--level", level, "--json")
+        alpha = isoflop("fit", table, *asked).record["params"]["alpha"]
         return float(alpha["high"] - alpha["low"])
 
     assert width("0.5") < width("0.9") < width("0.99")

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from isoflop.cli.pages import certificate_line, formula_with_numbers
+from isoflop.cli.pages import certificate_line
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import Fit
+from isoflop.reporting.words import formula_with_numbers
 from tests.cli.conftest import Command
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -38,10 +39,25 @@ def compare_with(name: str, text: str) -> None:
 
 
 def test_the_page_of_a_fit(isoflop: Command, table: Path) -> None:
-    ended = isoflop("fit", table, "--where", "held_out == 0", "--draws", "200")
+    ended = isoflop("fit", table, "--law", "chinchilla", "--where", "held_out == 0", "--draws", "200")
     assert ended.code == 0 and ended.stderr == ""
     assert len(ended.stdout.splitlines()) <= LINES_OF_A_SCREEN
     compare_with("fit.txt", ended.stdout)
+
+
+def test_the_page_of_a_stack(isoflop: Command, table: Path) -> None:
+    ended = isoflop("fit", table, "--where", "held_out == 0", "--draws", "200")
+    assert ended.code == 0 and ended.stderr == ""
+    assert len(ended.stdout.splitlines()) <= LINES_OF_A_SCREEN
+    compare_with("fit-auto.txt", ended.stdout)
+
+
+def test_the_page_of_a_comparison_of_laws(isoflop: Command, table: Path) -> None:
+    named = ("--laws", "chinchilla,chinchilla-tied,kaplan-nd,coupled-0.5")
+    ended = isoflop("compare", table, *named, "--where", "held_out == 0", "--draws", "200")
+    assert ended.code == 0 and ended.stderr == ""
+    assert len(ended.stdout.splitlines()) <= LINES_OF_A_SCREEN
+    compare_with("compare-laws.txt", ended.stdout.replace(str(table), "runs.csv"))
 
 
 def test_the_page_of_a_law(isoflop: Command) -> None:

@@ -64,7 +64,7 @@ def test_a_fit_that_was_forced_refuses_its_forecasts(isoflop: Command, in_propor
 
 def test_too_few_runs_leave_no_numbers_but_still_an_object(isoflop: Command, table: Path, tmp_path: Path) -> None:
     place = tmp_path / "fit.json"
-    ended = isoflop("fit", table, "--where", "params < 4000", "--json", "--out", place)
+    ended = isoflop("fit", table, "--law", "chinchilla", "--where", "params < 4000", "--json", "--out", place)
     assert ended.code == 1 and "cannot determine" in ended.stderr
     assert (ended.record["schema"], ended.record["refused"]) == ("isoflop.fit/1", True)
     assert json.loads(place.read_text()) == ended.record

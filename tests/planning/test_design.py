@@ -225,7 +225,7 @@ def test_a_law_that_bends_is_said_to(ladder: Fit) -> None:
     runs = table(noise=0.0)
     bent = np.asarray(runs["loss"]) * (1 + 0.03 * np.log10(np.asarray(runs["compute"]) / 1e18) ** 2)
     columns = {"params": runs["params"], "tokens": runs["tokens"], "compute": runs["compute"], "loss": bent}
-    fitted = fit("chinchilla", RunTable.from_columns(columns), draws=0, starts="projected")
+    fitted = fit("chinchilla", RunTable.from_columns(columns), draws=20, starts="projected")
     fitted = Fit(**{**vars(fitted), "ensemble": Ensemble(fitted.law.parameter_names, fitted.theta[None], "none")})
     found = design(fitted, budget=1e20, target=1e22, runs=6, noise=0.004)
     assert "law-bends" in {finding.code for finding in found.findings}

@@ -202,7 +202,7 @@ def test_the_example_table_is_clean_and_complete() -> None:
     table = read_runs(example_runs())
     assert len(table) == 25
     assert table.param_count == "total"
-    assert table.findings == ()
+    assert [finding.code for finding in table.findings] == ["compute-convention"]
     assert len(set(table.clusters().tolist())) == 7
     assert table["held_out"].sum() == 1
     assert table["compute"][-1] > 3 * table["compute"][:-1].max()
@@ -234,3 +234,13 @@ def test_a_saved_fit_is_not_taken_for_a_table(tmp_path: Path) -> None:
 def test_an_empty_condition_is_refused_by_its_name() -> None:
     with pytest.raises(UsageError, match="where='' is empty"):
         read_runs(COLUMNS, where="")
+
+
+def test_a_log_without_one_usable_row_ends_in_a_sentence(tmp_path: Path) -> None:
+    log = tmp_path / "train.log"
+    log.write_text(
+        "tokens per iteration will be: 16,384\nnumber of parameters: 10.65M\nOverriding: max_iters = 2000\n"
+        "step 0: train loss 4.2874, val loss 4"
+    )
+    with pytest.raises(InputError, match=r"none of the 1 rows can be used: row 2: tokens is 0"):
+        read_runs(log)

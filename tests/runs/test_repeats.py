@@ -26,14 +26,14 @@ def test_repeated_rows_are_those_of_a_comparison_of_all_pairs(rows: list[tuple[f
     texts = [tuple(map(repr, row)) for row in rows]
     for place, text in enumerate(texts):
         if text in texts[:place]:
-            expected.append((place + 2, texts.index(text) + 2))
+            expected.append((place, texts.index(text)))
     assert repeated_rows(table) == expected
 
 
 def test_the_name_of_the_source_is_ignored_and_groups_keep_their_order() -> None:
     columns = {"params": [1.0, 1.0, 2.0, 1.0], "source": np.array(["a", "b", "a", "c"], dtype=object)}
     table = RunTable.from_columns(columns)
-    assert repeated_rows(table) == [(3, 2), (5, 2)]
+    assert repeated_rows(table) == [(1, 0), (3, 0)]
     assert alike(table, ["params"]) == [[0, 1, 3]]
     assert repeated_rows(RunTable.from_columns({})) == []
 
@@ -41,4 +41,4 @@ def test_the_name_of_the_source_is_ignored_and_groups_keep_their_order() -> None
 def test_a_million_rows_take_less_than_seconds() -> None:
     numbers = np.arange(1_000_000, dtype=np.float64)
     numbers[-1] = 7.0
-    assert repeated_rows(RunTable.from_columns({"x": numbers, "y": numbers * 2})) == [(1_000_001, 9)]
+    assert repeated_rows(RunTable.from_columns({"x": numbers, "y": numbers * 2})) == [(999_999, 7)]

@@ -191,7 +191,7 @@ def test_a_slip_of_units_in_compute_is_named() -> None:
     compute = [6e14, 1.2e15, 2.4e15, 4.8e15 / 1e3]
     columns = {"params": [1e6, 2e6, 4e6, 8e6], "tokens": [1e8] * 4, "compute": compute, "loss": [4.0, 3.0, 2.9, 2.8]}
     (finding,) = check_rows(RunTable.from_columns(columns)).findings
-    assert (finding.code, finding.rows) == ("compute-mismatch", (5,))
+    assert (finding.code, finding.severity, finding.rows) == ("unit-slip", "refuse", (5,))
 
 
 def test_many_bad_rows_are_excluded_in_one_pass() -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from isoflop.errors import UsageError
 from isoflop.studies.begin import NAMED_TEXTS, begin_study, study_text
-from isoflop.studies.study_file import parse_study, read_study, recipe_names, recipe_text
+from isoflop.studies.recipe import recipe_names, recipe_text
+from isoflop.studies.study_file import parse_study, read_study
 
 
 @pytest.mark.parametrize("recipe", recipe_names())
@@ -41,8 +42,13 @@ def test_beginning_again_keeps_the_study_and_another_is_refused(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("recipe", "size", "named"),
-    [("quickstart", "gpu", "smoke"), ("smoke", "gpu", "one size"), ("nosuch", "small", "nosuch")],
+    [("quickstart", "tiny", "smoke, small, gpu"), ("nosuch", "small", "nosuch.*quickstart")],
 )
 def test_a_size_or_recipe_that_is_not_there_is_named(recipe: str, size: str, named: str) -> None:
     with pytest.raises(UsageError, match=named):
         study_text(recipe, size=size)
+
+
+def test_a_recipe_with_texts_of_its_own_takes_no_other(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="'transfer' has texts of its own"):
+        study_text("transfer", text="synthetic")

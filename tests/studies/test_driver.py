@@ -18,8 +18,9 @@ from isoflop.errors import EnvironmentFailure, UsageError
 from isoflop.runs.directory import RunDirectory
 from isoflop.studies import dispatch
 from isoflop.studies.dispatch import train_runs
-from isoflop.studies.driver import StudyOutcome, engine_for, prepare_study, run_study
+from isoflop.studies.driver import StudyOutcome, prepare_study, run_study
 from isoflop.studies.engine import CANNOT_GO_ON, Engine, Job, JobStatus
+from isoflop.studies.engines import engine_for
 from isoflop.studies.progress import QuietReporter, Reporter, StudyProgress
 from isoflop.studies.status import study_status
 
@@ -85,7 +86,7 @@ def unbroken(
     def results(make_study: Callable[..., Path]) -> dict[str, object]:
         if not kept:
             place = make_study(SLOW)
-            run_study(place, engine=engine_for("inline", place.parent), reporter=QuietReporter())
+            run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter())
             kept.update(measured(place))
         return kept
 
@@ -175,9 +176,9 @@ def test_a_study_goes_from_plan_to_outcome(make_study: Callable[..., Path]) -> N
 
 def test_a_forecast_made_after_the_outcome_says_so(make_study: Callable[..., Path]) -> None:
     place = make_study()
-    run_study(place, engine=engine_for("inline", place.parent), reporter=QuietReporter())
+    run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter())
     place.write_text(place.read_text().replace("draws = 100", "draws = 120"))
-    outcome = run_study(place, engine=engine_for("inline", place.parent), reporter=QuietReporter())
+    outcome = run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter())
     assert len(list(place.parent.glob("forecasts/*.json"))) == 2
     assert outcome.forecast is not None
     assert "forecast-after-outcome" in {finding.code for finding in outcome.forecast.findings}
@@ -239,7 +240,7 @@ def test_ctrl_c_stops_within_five_seconds_and_the_study_goes_on(
     status = study_status(place.parent)
     assert status.counts is not None and status.counts.running == 0 and status.counts.waiting > 0
     assert list(place.parent.glob("runs/*/attempts/1/checkpoint-*"))
-    outcome = run_study(place, engine=engine_for("inline", place.parent), reporter=QuietReporter())
+    outcome = run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter())
     assert outcome.counts.done == len(expected)
     assert measured(place) == expected
 
@@ -298,7 +299,7 @@ def test_a_full_disk_is_said_once_and_harms_nothing(make_study: Callable[..., Pa
     assert told.returncode == EnvironmentFailure.exit_code, told.stderr
     assert "metrics.jsonl cannot be written" in told.stderr and "Traceback" not in told.stderr
     assert not list(place.parent.glob("runs/*/result.json"))
-    train_runs(place.parent, prepared.of("ladder"), engine_for("inline", place.parent), QuietReporter(), "ladder")
+    train_runs(place.parent, prepared.of("ladder"), engine_for(place, "inline"), QuietReporter(), "ladder")
     status = study_status(place.parent)
     assert status.counts is not None and status.counts.done == 9 and status.counts.failed == 0
 
@@ -306,7 +307,7 @@ def test_a_full_disk_is_said_once_and_harms_nothing(make_study: Callable[..., Pa
 def test_a_run_that_diverges_is_left_behind(make_study: Callable[..., Path]) -> None:
     place = make_study(("coefficient = 0.25", "coefficient = 1e-11\nwidth_power = 11.0"))
     prepared = prepare_study(place)
-    engine = engine_for("inline", place.parent)
+    engine = engine_for(place, "inline")
     train_runs(place.parent, prepared.of("ladder"), engine, QuietReporter(), "ladder")
     status = study_status(place.parent)
     assert status.counts is not None
@@ -319,7 +320,7 @@ class CrashingEngine(Engine):
     name, slots = "crashing", 1
 
     def __init__(self, place: Path, crashing: str, status: JobStatus) -> None:
-        self._inner = engine_for("inline", place)
+        self._inner = engine_for(place / "study.toml", "inline")
         self._crashing, self._status = crashing, status
         self._pending = False
         self.crashes = 0
@@ -328,7 +329,7 @@ class CrashingEngine(Engine):
         self._pending = self._pending or any(job.identifier == self._crashing for job in jobs)
         self._inner.submit([job for job in jobs if job.identifier != self._crashing])
 
-    def poll(self) -> Mapping[str, JobStatus]:
+    def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
         told = dict(self._inner.poll())
         if self._pending:
             self._pending, self.crashes = False, self.crashes + 1
@@ -360,7 +361,7 @@ def test_a_run_that_keeps_crashing_is_recorded_and_the_study_goes_on(make_study:
     status = study_status(place.parent)
     assert status.counts is not None and status.counts.failed == 1 and status.counts.done == 8
 
-    outcome = run_study(place, engine=engine_for("inline", place.parent), reporter=QuietReporter(), retry_failed=True)
+    outcome = run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter(), retry_failed=True)
     assert outcome.counts.failed == 0 and outcome.counts.done == 10
 
 
@@ -381,6 +382,6 @@ def test_repeated_text_is_said(make_study: Callable[..., Path]) -> None:
 
 
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="local or inline"):
-        engine_for("slrum", tmp_path)
+    with pytest.raises(UsageError, match="use one of local, inline, slurm, ray"):
+        engine_for(tmp_path / "study.toml", "slrum")
     assert isinstance(QuietReporter(), Reporter)

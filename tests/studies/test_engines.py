@@ -43,7 +43,7 @@ def make_engine(request: pytest.FixtureRequest) -> Iterator[Callable[[Path], Eng
 def submit(engine: Engine, prepared: PreparedStudy, planned: list[PlannedRun]) -> None:
     for run in planned:
         create_run_directory(prepared.directory, run.spec)
-    engine.submit([Job(run.spec.identifier, run.compute, run.compute / 1e9) for run in planned])
+    engine.submit([Job(run.spec.identifier, run.compute / 1e9) for run in planned])
 
 
 def until_ended(engine: Engine, count: int, seconds: float = 60.0) -> dict[str, JobStatus]:

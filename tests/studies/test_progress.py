@@ -12,7 +12,8 @@ from rich.console import Console
 from isoflop.runs.directory import RunDirectory
 from isoflop.studies.cost import seconds_on_one_core, speed_ratio, study_cost, wall_seconds
 from isoflop.studies.dispatch import train_runs
-from isoflop.studies.driver import engine_for, prepare_study
+from isoflop.studies.driver import prepare_study
+from isoflop.studies.engines import engine_for
 from isoflop.studies.progress import (
     LiveReporter,
     PlainReporter,
@@ -89,7 +90,11 @@ def test_cost_counts_what_is_left_and_learns_from_what_is_done(make_study: Calla
     assert prepared.cost.compute == pytest.approx(sum(run.compute for run in prepared.planned))
     ladder = prepared.of("ladder")
     train_runs(
-        prepared.directory, ladder[:2], engine_for("inline", prepared.directory), QuietReporter(), "the first two"
+        prepared.directory,
+        ladder[:2],
+        engine_for(prepared.directory / "study.toml", "inline"),
+        QuietReporter(),
+        "the first two",
     )
     after = study_cost(prepared.directory, prepared.planned, 1)
     assert after.done == 2
@@ -104,7 +109,9 @@ def test_cost_counts_what_is_left_and_learns_from_what_is_done(make_study: Calla
 def test_a_running_run_shows_how_far_it_is(make_study: Callable[..., Path]) -> None:
     prepared = prepare_study(make_study())
     run = prepared.planned[0]
-    train_runs(prepared.directory, [run], engine_for("inline", prepared.directory), QuietReporter(), "one")
+    train_runs(
+        prepared.directory, [run], engine_for(prepared.directory / "study.toml", "inline"), QuietReporter(), "one"
+    )
     directory = RunDirectory(prepared.directory / "runs" / run.spec.identifier)
     directory.reopen()
     attempt = directory.start_attempt()

@@ -8,8 +8,10 @@ import pytest
 
 from isoflop.errors import InputError, UsageError
 from isoflop.runs.spec import TextSpec
-from isoflop.studies.study import HeldOut, plan_runs
-from isoflop.studies.study_file import load_recipe, parse_study, read_study, recipe_names, recipe_text
+from isoflop.studies.plan import plan_runs
+from isoflop.studies.recipe import load_recipe, recipe_text
+from isoflop.studies.study import HeldOut
+from isoflop.studies.study_file import parse_study, read_study
 
 TEXT = TextSpec("synthetic", "0" * 64, 96, 10_000_000, 500_000)
 
@@ -37,15 +39,6 @@ tokens = "0.5M"
 """
 
 
-def test_every_recipe_is_a_study_that_can_be_planned() -> None:
-    assert set(recipe_names()) >= {"quickstart", "smoke"}
-    for name in recipe_names():
-        study = load_recipe(name)
-        assert study.recipe == name
-        planned = plan_runs(study, TEXT)
-        assert {run.role for run in planned} == {"ladder", "held-out"}
-
-
 def test_the_quickstart_target_has_three_and_a_half_times_the_compute_of_its_ladder() -> None:
     planned = plan_runs(load_recipe("quickstart"), TEXT)
     ladder = [run.compute for run in planned if run.role == "ladder"]
@@ -71,14 +64,18 @@ def test_a_text_directory_is_taken_from_where_the_file_stands(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ('name = "small"', 'name = "small"\nmodel = 3', r"model is not a key.*allowed here are name, recipe, seed"),
-        ("widths = [8, 16]", "width = [8, 16]", r"ladder\.width is not a key.*widths, layers.*widths is missing"),
+        (
+            'name = "small"',
+            'name = "small"\nmodels = 3',
+            r"models is not a key.*allowed here are name, recipe, analysis, seed",
+        ),
+        ("widths = [8, 16]", "width = [8, 16]", r"ladder\.width is not a key.*widths, layers"),
         ("coefficient = 0.25", "coeficient = 0.25", r"training\.learning_rate\.coeficient.*coefficient, width_power"),
         ("width = 32\n", "width = 32\nlayer = 2\n", r"held_out\[0\]\.layer is not a key.*width, layers, tokens"),
         ('tokens = ["64k", 128000]', 'tokens = ["64q"]', r"ladder\.tokens\[0\].*'64q'.*write"),
         ('tokens = ["64k", 128000]', 'tokens = ["1.5"]', r"ladder\.tokens\[0\].*whole number"),
         ('tokens = ["64k", 128000]', "tokens = [0]", r"ladder\.tokens\[0\]=0 is not possible"),
-        ('tokens = ["64k", 128000]', "tokens = []", r"ladder\.tokens=\[\] is not possible"),
+        ('tokens = ["64k", 128000]', "tokens = []", r"one of ladder\.tokens, .* must be given"),
         ("layers = 1", "layers = 1.5", r"ladder\.layers=1\.5"),
         ("layers = 1", "layers = true", r"ladder\.layers=True"),
         ("widths = [8, 16]", "widths = [8, 12]", r"ladder\.widths\[1\]=12 must be a multiple of head_width=8"),
@@ -87,7 +84,7 @@ def test_a_text_directory_is_taken_from_where_the_file_stands(tmp_path: Path) ->
         ("batch_tokens = 512", "batch_tokens = 500", r"training\.batch_tokens=500 must be a multiple of .*context=32"),
         ("coefficient = 0.25", "coefficient = nan", r"training\.learning_rate\.coefficient=nan"),
         ("[evaluation]\nwindows = 64\n", "", r"evaluation is missing"),
-        ('source = "synthetic"', 'source = "directory"', r"text\.directory must be given"),
+        ('source = "synthetic"', 'source = "directory"', r"text source 'directory' needs a path"),
         ("head_width = 8", "head_width = 8\nrepeats = { 24 = 2 }", r"ladder\.repeats\.24 is not one of ladder\.widths"),
         ('name = "small"', 'name = "../up"', r"name='\.\./up'"),
         ('name = "small"', "name = ", r"study\.toml is not TOML"),

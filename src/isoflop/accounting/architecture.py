@@ -111,21 +111,29 @@ class Architecture:
 
 
 def architecture_of(shape: Shape) -> Architecture:
-    """The architecture that a lab's `shape` describes: as many key heads as query heads, no gate, no experts.
+    """The architecture that a lab's `shape` describes: no experts.
+
+    Raises:
+        UsageError: `shape` is an LSTM or reuses its layers, which an Architecture cannot say.
 
     Example:
         >>> architecture_of(Shape(layers=2, width=64, heads=8, feedforward=256, vocab=96, context=64)).kv_width
         64
     """
+    if shape.family != "transformer" or shape.reuse > 1:
+        raise UsageError(
+            f"shape: family={shape.family!r}, reuse={shape.reuse}: only a plain transformer has this form."
+        )
     return Architecture(
         layers=shape.layers,
         width=shape.width,
         heads=shape.heads,
-        kv_heads=shape.heads,
+        kv_heads=shape.kv_heads,
         head_width=shape.head_width,
         feedforward=shape.feedforward,
         vocab=shape.vocab,
         context=shape.context,
+        gated=shape.activation == "swiglu",
         embeddings="tied" if shape.tied else "untied",
         positions=shape.positions,
     )

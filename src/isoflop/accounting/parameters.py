@@ -51,17 +51,21 @@ class ParameterCount:
 def count_parameters(shape: Shape) -> ParameterCount:
     """Parameters of `shape` without biases and with one gain vector per norm.
 
-    With d = width, L = layers, F = feedforward, V = vocab, T = context: embedding V d, learned positions T d,
-    attention 4 L d², feed-forward 2 L d F, norms (2 L + 1) d, unembedding V d. Table 1 of [kaplan2020]; with
-    F = 4 d the blocks hold the familiar 12 L d².
+    With d = width, L = layers, K = width of all key heads, F = feedforward, m = 2 or (gated) 3, V = vocab, T = context:
+    embedding V d, learned positions T d, attention L (2 d² + 2 d K), feed-forward m L d F, norms (2 L + 1) d,
+    unembedding V d. Table 1 of [kaplan2020]; with K = d, F = 4 d and m = 2 the blocks hold the familiar 12 L d².
+    Layers that are reused count once. An LSTM layer has 8 d², counted as feed-forward, and one norm stands at its end.
     """
     width, layers = shape.width, shape.layers
+    is_lstm = shape.family == "lstm"
+    kv_width = shape.kv_heads * shape.head_width
+    learned = shape.positions == "learned" and not is_lstm
     return ParameterCount(
         embedding=shape.vocab * width,
-        positions=shape.context * width if shape.positions == "learned" else 0,
-        attention=4 * layers * width * width,
-        feedforward=2 * layers * width * shape.feedforward,
-        norms=(2 * layers + 1) * width,
+        positions=shape.context * width if learned else 0,
+        attention=0 if is_lstm else 2 * layers * width * (width + kv_width),
+        feedforward=(2 if is_lstm else shape.feedforward_matrices) * layers * width * shape.feedforward,
+        norms=width if is_lstm else (2 * layers + 1) * width,
         unembedding=0 if shape.tied else shape.vocab * width,
     )
 

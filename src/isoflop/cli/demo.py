@@ -41,4 +41,4 @@ def command(out: Path, text: str | None, size: str, seed: int | None, as_json: b
         "isoflop trains a ladder of small language models, fits a scaling law to it, forecasts a larger run it has not "
         f"seen, then trains that run and compares. Everything goes to {out}."
     )
-    return run_to_outcome(place, "local", Delivery(as_json, force))
+    return run_to_outcome(place, None, Delivery(as_json, force))

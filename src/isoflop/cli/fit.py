@@ -59,7 +59,8 @@ def command(
     r"""Fit a scaling law to runs, with intervals and a certificate.
 
     A fitted exponent without an interval and without proof of the optimum is a number, not a measurement: this gives
-    all three, and says what in the data weakens them.
+    all three, and says what in the data weakens them. Constants that are known weakly are drawn: how much worse the
+    fit gets as they move.
 
     \b
     Examples:
@@ -94,8 +95,10 @@ def _page(fitted: Fit, out: Path | None) -> Iterator[RenderableType]:
     from isoflop.cli.pages import fit_page
 
     yield from fit_page(fitted)
-    command = f"isoflop forecast {shlex.quote(str(out or 'fit.json'))} {_larger_run(fitted)}"
+    place = shlex.quote(str(out or "fit.json"))
+    command = f"isoflop forecast {place} {_larger_run(fitted)}"
     yield f"Next: {command}" if out else f"Next: keep the fit with --out fit.json, then {command}"
+    yield f"For a paper: isoflop checklist {place} fills in what has to be reported."
 
 
 def _larger_run(fitted: Fit) -> str:

@@ -124,24 +124,34 @@ def draws() -> Callable[[Command], Command]:
     )
 
 
+def intervals(default: str | None = None) -> Callable[[Command], Command]:
+    """`--intervals`: how the draws come about."""
+    return click.option(
+        "--intervals",
+        type=click.Choice(INTERVALS),
+        metavar="METHOD",
+        default=default,
+        show_default=default is not None,
+        help=f"How the draws come about: auto suits the study, or {', '.join(INTERVALS[1:])}.",
+    )
+
+
+def cluster() -> Callable[[Command], Command]:
+    """`--cluster`: which rows are resampled together."""
+    return click.option(
+        "--cluster",
+        metavar="COLUMN|none",
+        default="auto",
+        show_default=True,
+        help="Rows that vary together; auto groups checkpoints of a run, else equal sizes.",
+    )
+
+
 def fitting(function: Command) -> Command:
     """`--law`, `--objective`, `--draws`, `--intervals` and `--cluster`: how a law is fitted."""
     for option in (
-        click.option(
-            "--intervals",
-            type=click.Choice(INTERVALS),
-            metavar="METHOD",
-            default="auto",
-            show_default=True,
-            help=f"How the draws come about: auto suits the study, or {', '.join(INTERVALS[1:])}.",
-        ),
-        click.option(
-            "--cluster",
-            metavar="COLUMN|none",
-            default="auto",
-            show_default=True,
-            help="Rows that vary together; auto groups checkpoints of a run, else equal sizes.",
-        ),
+        intervals("auto"),
+        cluster(),
         draws(),
         click.option(
             "--objective",

@@ -11,20 +11,24 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from isoflop.fitting.fit import Fit
+    from isoflop.studies.analyses.analysis import Analysis
     from isoflop.studies.driver import StudyOutcome
     from isoflop.studies.result import HeldOutResult
 
 
 def fit_page(fitted: Fit) -> Iterator[RenderableType]:
-    """The law with its intervals and its numbers, the certificate, the back-test, and every finding."""
+    """The law with its intervals and its numbers, weak constants, certificate, back-test, and every finding."""
     from rich.text import Text
 
+    from isoflop.fitting.weak import weak_constants
     from isoflop.forecasting.calibration import calibrate
+    from isoflop.reporting.sparkline import profile_lines
     from isoflop.reporting.tables import findings_lines, fit_table
     from isoflop.reporting.words import formula_with_numbers
 
     yield fit_table(fitted)
     yield Text(f"{fitted.law.output} = {formula_with_numbers(fitted)}", "bold", no_wrap=True)
+    yield from profile_lines(weak_constants(fitted), fitted.level, stacked=bool(fitted.members))
     yield certificate_line(fitted)
     if len(fitted.ensemble):
         yield str(calibrate(fitted))
@@ -43,8 +47,11 @@ def certificate_line(fitted: Fit) -> str:
 
 def study_page(outcome: StudyOutcome) -> Iterator[RenderableType]:
     """The law of the ladder; then forecast, interval and outcome side by side; then where everything is."""
-    yield from fit_page(outcome.fit)
-    if outcome.forecast is not None:
+    if outcome.analysis is not None:
+        yield from analysis_page(outcome.analysis)
+    if outcome.fit is not None:
+        yield from fit_page(outcome.fit)
+    if outcome.fit is not None and outcome.forecast is not None:
         from isoflop.reporting.tables import findings_lines
 
         yield _held_out_table(outcome.held_out, outcome.forecast.level)
@@ -58,6 +65,22 @@ def study_page(outcome: StudyOutcome) -> Iterator[RenderableType]:
         yield 'There is no report, since the chart library is not installed: run pip install "isoflop[report]".'
     else:
         yield f"Report: {outcome.report}"
+
+
+def analysis_page(analysis: Analysis) -> Iterator[RenderableType]:
+    """Our numbers beside the published ones, what they rest on, and what to make of it."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from isoflop.studies.analysis_page import measured_cells
+
+    table = Table(title=Text(analysis.law), title_justify="left", title_style="bold", header_style="bold")
+    for name in ("number", "here", "published", "note"):
+        table.add_column(name, overflow="fold")
+    for item in analysis.measured:
+        table.add_row(*(Text(cell) for cell in measured_cells(item)))
+    yield table
+    yield analysis.verdict
 
 
 def _held_out_table(rows: tuple[HeldOutResult, ...], level: float) -> RenderableType:

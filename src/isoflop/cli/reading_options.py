@@ -42,6 +42,16 @@ class ReadingChoices:
         """The keyword arguments of `read_runs`."""
         return {name: getattr(self, name) for name in NAMES}
 
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The options as they would be typed again."""
+        said: list[str] = []
+        for name, value in self.options.items():
+            option = {"columns": "--map", "constants": "--set"}.get(name, f"--{name.replace('_', '-')}")
+            pairs = [f"{key}={text}" for key, text in value.items()] if isinstance(value, dict) else [value]
+            said += [part for text in pairs if text is not None for part in (option, str(text))]
+        return tuple(said)
+
 
 def source_options(function: Command) -> Command:
     """The options; the command receives them as one argument, `reading`."""

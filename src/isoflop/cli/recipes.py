@@ -23,10 +23,10 @@ def command(as_json: bool) -> None:
     """
     from rich.table import Table
 
-    from isoflop.studies.study_file import load_recipe, recipe_names, recipe_text
+    from isoflop.studies.recipe import load_recipe, recipe_names, recipe_title
 
     names = recipe_names()
-    said = {name: recipe_text(name).splitlines()[0].lstrip("# ") for name in names}
+    said = {name: recipe_title(name) for name in names}
     if as_json:
         studies = [{"name": name, "says": said[name], **load_recipe(name).to_dict()} for name in names]
         print_json({"schema": "isoflop.recipes/1", "recipes": studies})

@@ -19,26 +19,30 @@ if TYPE_CHECKING:
 
 
 @click.command("verify")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE|STUDY", type=click.Path(path_type=Path))
 @options.as_json()
 @options.debug()
 def command(path: Path, as_json: bool) -> int:
-    r"""Derive every number of a saved fit or a report again from the rows it carries.
+    r"""Derive every number of a saved fit, a report or a whole study again from what it rests on.
 
     The rows in the file are fitted again with the settings and the seed in the file; parameters, certificate,
     intervals, draws and digests must come out as they are written. For a report, the forecasts and the back-test are
-    made again too, and the page is rendered anew: it must be the file. Exit code 0 if all agrees, 1 if something
-    does not.
+    made again too, and the page is rendered anew: it must be the file. For a study, its plan is made again from its
+    file, its text is checked by digest, its table is derived again from the logs of its runs, and its fits and its
+    analysis from the table. Exit code 0 if all agrees, 1 if something does not.
 
     \b
     Examples:
       isoflop verify fit.json
       isoflop verify fit.json --json
       isoflop verify report.html
+      isoflop verify isoflop-demo/
     """
     from isoflop.reporting.verification import verify
+    from isoflop.studies.verification import verify_study
 
-    result = verify(path)
+    is_study = path.is_dir() or path.name == "study.toml"
+    result = verify_study(path if path.is_dir() else path.parent) if is_study else verify(path)
     if as_json:
         print_json(result.to_dict())
     else:
@@ -71,9 +75,13 @@ def _page(result: Verification) -> Iterator[RenderableType]:
         yield f"All {values} values in {len(result.claims)} claims agree {exactness}."
 
 
+_OF_A_STUDY = ("study.json", "runs:", "tables/", "analysis.verdict")
+
+
 def _telling(claim: Claim) -> bool:
     """Whether a claim deserves a line: what disagrees always, and of the rest what is a result."""
     results = ("params.", "objective.value", "status", "certificate.", "frontier.", "data.sha256", "data.runs", "bias.")
-    shown = (*results, "ensemble.draws", "rows.residuals", "page")
-    outcome = claim.name.startswith("held_out") and ".run." not in claim.name
+    shown = (*results, "ensemble.draws", "rows.residuals", "page", *_OF_A_STUDY)
+    measured = claim.name.startswith("analysis.measured") and claim.name.endswith(".value")
+    outcome = measured or (claim.name.startswith("held_out") and ".run." not in claim.name)
     return not claim.agrees or outcome or claim.name.removeprefix("fit.").startswith(shown)

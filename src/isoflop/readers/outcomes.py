@@ -36,7 +36,7 @@ class Outcome:
 def outcome_of(log: RunLog, losses: tuple[str, ...]) -> Outcome:
     """How `log` ended; `losses` name the series that are losses, the most telling first."""
     for name in losses:
-        if name in log.series and (reason := _divergence(name, log.series[name])):
+        if name in log.series and (reason := divergence(name, log.series[name])):
             return Outcome("diverged", reason)
     done, planned = _last_step(log), _planned_steps(log)
     if planned > 0 and done:
@@ -64,7 +64,8 @@ def _last_step(log: RunLog) -> float:
     return max((series.last_step for series in log.series.values() if len(series)), default=0.0)
 
 
-def _divergence(name: str, series: Series) -> str:
+def divergence(name: str, series: Series) -> str:
+    """Why the loss `name` has diverged: it is no number any more, or ends above its start; empty where it has not."""
     if not np.isfinite(series.last):
         first_bad = series.steps[int(np.argmin(np.isfinite(series.values)))]
         return f"{name} is {format_number(series.last)} from step {first_bad:.0f} on"

@@ -1,11 +1,14 @@
 """A run's directory on disk: the one place that writes and reads it.
 
     runs/<id>/spec.json                     what is to be trained; <id> is its identifier
+    runs/<id>/launch.json                   how a program of the user's is started: limits and environment
     runs/<id>/attempts/<k>/owner.json       which process works, or worked, on attempt k
     runs/<id>/attempts/<k>/heartbeat        touched while it does, gone once it has stopped
     runs/<id>/attempts/<k>/metrics.jsonl    one checksummed record a line
     runs/<id>/attempts/<k>/log.txt          what the process printed
     runs/<id>/attempts/<k>/checkpoint-*     where it can go on from
+    runs/<id>/attempts/<k>/output/          what a program of the user's wrote
+    runs/<id>/attempts/<k>/end.json         how the work on it ended, for engines that cannot ask its process
     runs/<id>/attempts/<k>/late-result.json a result that came after the run was done, kept aside
     runs/<id>/result.json                   the result; a run is done if and only if it is there
 
@@ -31,7 +34,7 @@ from isoflop import records
 from isoflop.errors import EnvironmentFailure, InputError
 from isoflop.runs.liveness import ProcessIdentity, is_certainly_gone, this_process
 from isoflop.runs.run import Curve, Run, State
-from isoflop.runs.spec import RunSpec
+from isoflop.runs.spec import Launch, RunSpec
 
 LEASE_SECONDS = 60.0
 """An attempt whose heartbeat is older may be taken over; workers beat every few seconds."""
@@ -61,6 +64,11 @@ class Attempt:
     def log_path(self) -> Path:
         """Where what it prints is kept."""
         return self.path / "log.txt"
+
+    @property
+    def output_path(self) -> Path:
+        """Where a program of the user's may write."""
+        return self.path / "output"
 
     def log(self, record: Mapping[str, Any]) -> None:
         """Append one record as one complete line with a checksum, never onto a torn one.
@@ -101,14 +109,32 @@ class Attempt:
         with contextlib.suppress(OSError):
             (self.path / "heartbeat").unlink()
 
+    def record_end(self, exit_code: int, message: str) -> None:
+        """Keep how the work ended, as far as the disk allows: what counts is the result."""
+        with contextlib.suppress(EnvironmentFailure):
+            record = {"schema": "isoflop.attempt-end/1", "exit_code": exit_code, "message": message}
+            records.write_record(self.path / "end.json", record)
+
+    def end(self) -> tuple[int, str] | None:
+        """The exit code and last words that `record_end` kept, None where the attempt was cut off."""
+        try:
+            record = records.read_record(self.path / "end.json", "isoflop.attempt-end/1")
+            return int(record["exit_code"]), str(record["message"])
+        except (InputError, KeyError, TypeError, ValueError):
+            return None
+
     def is_current(self) -> bool:
         """Whether no later attempt has taken the run over."""
         return max(_numbers(self.path.parent), default=0) <= self.number
 
     def is_alive(self, lease: float = LEASE_SECONDS) -> bool:
-        """Whether its process may still be at work: not certainly gone, and seen within `lease` seconds."""
+        """Whether its process may still be at work: not certainly gone, and seen within `lease` seconds.
+
+        A heartbeat further than that in the future was made before the clock was put back: it says nothing. To take a
+        living attempt for a dead one costs work, never a result: only the later one may commit.
+        """
         owner = self.owner()
-        return owner is not None and not is_certainly_gone(owner) and self._silence() <= lease
+        return owner is not None and not is_certainly_gone(owner) and abs(self._silence()) <= lease
 
     def owner(self) -> ProcessIdentity | None:
         """The process that started it, None if its record cannot be read."""
@@ -145,6 +171,11 @@ class RunDirectory:
         return self.path / "result.json"
 
     @property
+    def launch_path(self) -> Path:
+        """Where it says how a program of the user's is started."""
+        return self.path / "launch.json"
+
+    @property
     def attempts_path(self) -> Path:
         """Where the attempts stand."""
         return self.path / "attempts"
@@ -164,6 +195,23 @@ class RunDirectory:
         if spec.identifier != self.identifier:
             raise InputError(f"{place} is the spec of run {spec.identifier}: delete it and run again.")
         return spec
+
+    def launch(self) -> Launch:
+        """How a program of the user's is started here; what `Launch` says by itself where nothing was written."""
+        if not self.launch_path.exists():
+            return Launch()
+        record = records.read_record(self.launch_path, "isoflop.launch/1")
+        try:
+            return Launch(**{key: value for key, value in record.items() if key != "schema"})
+        except TypeError as error:
+            raise InputError(f"{self.launch_path} lacks or has an unknown field ({error}): delete it.") from error
+
+    def set_launch(self, launch: Launch) -> None:
+        """Write how a program of the user's is started, unless that is what stands there."""
+        record = {"schema": "isoflop.launch/1", **asdict(launch)}
+        text = records.to_json(record, indent=1) + "\n"
+        if not self.launch_path.exists() or self.launch_path.read_text(encoding="utf-8") != text:
+            records.write_text(self.launch_path, text)
 
     def is_done(self) -> bool:
         """Whether the run has a result."""

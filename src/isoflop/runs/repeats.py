@@ -14,17 +14,16 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 def repeated_rows(table: RunTable, ignore: tuple[str, ...] = ("source",)) -> list[tuple[int, int]]:
-    """Each row that equals an earlier one in all columns but those ignored, with the line of that earlier one.
+    """The place of each row that equals an earlier one in all columns but those ignored, with that of the first such.
 
     Cells that are not given are alike.
 
     Example:
         >>> repeated_rows(RunTable.from_columns({"params": [1e6, 2e6, 1e6], "loss": [3.0, 2.9, 3.0]}))
-        [(4, 2)]
+        [(2, 0)]
     """
-    lines = table.row.tolist()
     groups = alike(table, [name for name in table.columns if name not in ignore])
-    return sorted((lines[place], lines[group[0]]) for group in groups for place in group[1:])
+    return sorted((place, group[0]) for group in groups for place in group[1:])
 
 
 def alike(table: RunTable, names: Sequence[str]) -> list[list[int]]:

@@ -269,11 +269,15 @@ class RunTable:
         return pandas.DataFrame(dict(self.columns), index=pandas.Index(self.row, name="row"))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write the columns as CSV, whole or not at all; text that a spreadsheet would run is quoted with `'`."""
+        """Write `csv_text` to a file, whole or not at all."""
+        records.write_text(Path(path), self.csv_text())
+
+    def csv_text(self) -> str:
+        """The columns as CSV; text that a spreadsheet would run is quoted with `'`."""
         lines = [",".join(_csv_text(name) for name in self.columns)]
         values = [array.tolist() for array in self.columns.values()]
         lines += [",".join(_csv_cell(cell) for cell in cells) for cells in zip(*values, strict=True)]
-        records.write_text(Path(path), "\n".join(lines) + "\n")
+        return "\n".join(lines) + "\n"
 
     def _repr_html_(self) -> str:
         head = "".join(f"<th>{html.escape(name)}</th>" for name in self.columns)

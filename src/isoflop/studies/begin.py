@@ -8,12 +8,8 @@ from pathlib import Path
 
 from isoflop import records
 from isoflop.errors import UsageError
-from isoflop.studies.study_file import parse_study, recipe_names, recipe_text
-
-SIZES = ("smoke", "small", "gpu")
-"""How much a recipe costs: seconds, minutes on two cores, hours on an accelerator."""
-
-_RECIPES_BY_SIZE = {("quickstart", "smoke"): "smoke", ("quickstart", "small"): "quickstart"}
+from isoflop.studies.recipe import recipe_text
+from isoflop.studies.study_file import parse_study
 
 NAMED_TEXTS = ("python-stdlib", "standard-ebooks", "synthetic")
 
@@ -52,9 +48,11 @@ def study_text(recipe: str, *, size: str = "small", text: str | None = None, see
         >>> "seed = 7 " in study_text("quickstart", seed=7)
         True
     """
-    written = recipe_text(_of_size(recipe, size))
+    written = recipe_text(recipe, size)
     if seed is not None:
         written = _replace(written, r"^seed = \d+", f"seed = {seed}")
+    if text is not None and not re.search(r'^source = "python-stdlib"', written, flags=re.MULTILINE):
+        raise UsageError(f"recipe {recipe!r} has texts of its own: leave --text out, and edit [text] in it.")
     if text in NAMED_TEXTS:
         written = _replace(written, r'^source = "[^"]*"', f'source = "{text}"')
     elif text is not None:
@@ -68,16 +66,6 @@ def study_text(recipe: str, *, size: str = "small", text: str | None = None, see
         written = re.sub(r"^# directory = .*\n", "", written, flags=re.MULTILINE)
         written = _replace(written, r'^source = "[^"]*"[^\n]*', named)
     return written
-
-
-def _of_size(recipe: str, size: str) -> str:
-    known = sorted(told for name, told in _RECIPES_BY_SIZE if name == recipe)
-    if (recipe, size) in _RECIPES_BY_SIZE:
-        return _RECIPES_BY_SIZE[recipe, size]
-    if known or (recipe in recipe_names() and size != "small"):
-        there = f"it has {', '.join(known)}" if known else "it has one size only: leave --size out"
-        raise UsageError(f"recipe {recipe!r} has no size {size!r}: {there}.")
-    return recipe
 
 
 def _replace(text: str, pattern: str, replacement: str) -> str:

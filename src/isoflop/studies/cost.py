@@ -9,13 +9,16 @@ Another machine differs by a factor, which is estimated from the runs that are d
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from isoflop.accounting.flops import training_flops
-from isoflop.runs.directory import RunDirectory, brief_result
+from isoflop.accounting.hardware import find_device
+from isoflop.accounting.price import find_price
+from isoflop.runs.directory import BriefResult
 from isoflop.runs.spec import RunSpec
+from isoflop.studies.results_index import brief_results
 from isoflop.studies.study import PlannedRun
 
 SECONDS_PER_STEP = 3e-4
@@ -27,34 +30,80 @@ START_SECONDS = 0.3
 FIRST_START_SECONDS = 3.0
 """Starting Python with torch, once for a set of runs."""
 
+RENTED_DEVICE = "h100"
+RENTED_UTILISATION = 0.3
+"""A share of its peak that one card can be expected to reach on models of some hundred million parameters."""
+
+
+@dataclass(frozen=True)
+class Rental:
+    """What training would take on one rented accelerator: its name, hours, and dollars at the middle of its prices."""
+
+    device: str
+    hours: float
+    dollars: float
+
 
 @dataclass(frozen=True)
 class StudyCost:
-    """The cost of what is left of a study: runs in all and done, training FLOP and wall seconds still to go."""
+    """What a study has cost and will: runs in all and done, training FLOP and wall seconds still to go.
+
+    `busy` and `busy_so_far` are seconds summed over slots, still to go and spent; `dollars` and `dollars_so_far` the
+    same at the price of an hour on a slot, None where the study gives none.
+    """
 
     runs: int
     done: int
     compute: float
     seconds: float
     slots: int
+    busy: float = 0.0
+    busy_so_far: float = 0.0
+    dollars_per_hour: float | None = None
+
+    @property
+    def dollars(self) -> float | None:
+        """What the rest will cost."""
+        return None if self.dollars_per_hour is None else self.busy / 3600 * self.dollars_per_hour
+
+    @property
+    def dollars_so_far(self) -> float | None:
+        """What the finished runs have cost."""
+        return None if self.dollars_per_hour is None else self.busy_so_far / 3600 * self.dollars_per_hour
+
+    @property
+    def rental(self) -> Rental:
+        """What is left on one rented accelerator, at a share of its peak that large enough models reach."""
+        hours = self.compute / (find_device(RENTED_DEVICE).peak_flops * RENTED_UTILISATION * 3600.0)
+        price = find_price(RENTED_DEVICE)
+        assert price is not None
+        return Rental(RENTED_DEVICE, hours, hours * price.middle)
 
 
-def study_cost(study_directory: Path, planned: Sequence[PlannedRun], slots: int) -> StudyCost:
+def study_cost(
+    study_directory: Path,
+    planned: Sequence[PlannedRun],
+    slots: int,
+    results: Mapping[str, BriefResult] | None = None,
+    dollars_per_hour: float | None = None,
+) -> StudyCost:
     """What is left of a study: the ladder first, the held-out runs after it, `slots` at once.
+
+    `results` are those of its finished runs, where they have been read already.
 
     The speed of this machine is taken from the runs that are done, where there are any.
     """
+    results = brief_results(study_directory) if results is None else results
     seen: list[tuple[float, float]] = []
     left: dict[str, list[float]] = {"ladder": [], "held-out": []}
     compute = 0.0
     for run in planned:
-        directory = RunDirectory(study_directory / "runs" / run.spec.identifier)
-        expected = seconds_on_one_core(run.spec)
-        if not directory.is_done():
+        result, expected = results.get(run.spec.identifier), seconds_on_one_core(run.spec)
+        if result is None:
             left[run.role].append(expected)
             compute += run.compute
-        elif (seconds := brief_result(directory).seconds) > 0:
-            seen.append((seconds, expected))
+        elif result.seconds > 0:
+            seen.append((result.seconds, expected))
     ratio = speed_ratio(seen)
     seconds = sum(
         FIRST_START_SECONDS + wall_seconds([ratio * expected + START_SECONDS for expected in role], slots)
@@ -62,14 +111,19 @@ def study_cost(study_directory: Path, planned: Sequence[PlannedRun], slots: int)
         if role
     )
     open_runs = sum(len(role) for role in left.values())
-    return StudyCost(len(planned), len(planned) - open_runs, compute, seconds, slots)
+    busy = ratio * sum(sum(role) for role in left.values())
+    so_far = sum(observed for observed, _ in seen)
+    done = len(planned) - open_runs
+    return StudyCost(len(planned), done, compute, seconds, slots, busy, so_far, dollars_per_hour)
 
 
 def seconds_on_one_core(spec: RunSpec) -> float:
     """Estimated seconds to train `spec` on one core, without starting the worker."""
     rate = PEAK_RATE * spec.shape.width / (spec.shape.width + HALF_RATE_WIDTH)
-    fixed = spec.steps * (SECONDS_PER_STEP + SECONDS_PER_STEP_AND_LAYER * spec.shape.layers)
-    return fixed + training_flops(spec.shape, spec.tokens) / rate
+    branched = 1.0 + spec.schedule.decay * sum(spec.branches) / spec.tokens
+    passes = spec.shape.layers * spec.shape.reuse
+    fixed = spec.steps * (SECONDS_PER_STEP + SECONDS_PER_STEP_AND_LAYER * passes)
+    return branched * (fixed + training_flops(spec.shape, spec.tokens) / rate)
 
 
 def speed_ratio(pairs: Iterable[tuple[float, float]]) -> float:

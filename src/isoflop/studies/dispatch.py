@@ -6,6 +6,7 @@ finds the finished runs finished and goes on with the rest.
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -19,7 +20,7 @@ from isoflop.accounting.parameters import count_parameters
 from isoflop.errors import EnvironmentFailure, IsoflopError
 from isoflop.runs.directory import RunDirectory, create_run_directory
 from isoflop.runs.run import Run
-from isoflop.runs.spec import RunSpec
+from isoflop.runs.spec import Launch, RunSpec
 from isoflop.studies.cost import seconds_on_one_core
 from isoflop.studies.engine import BUSY, CANNOT_GO_ON, STOPPED, Engine, Job, JobStatus
 from isoflop.studies.progress import Reporter
@@ -30,9 +31,11 @@ RETRIES = 2
 """Crashes in a row, without a new checkpoint between them, that a run may have before it is recorded as failed."""
 
 SECONDS_BETWEEN_POLLS = 0.1
+SECONDS_BETWEEN_REPORTS = 0.2
 SECONDS_BEFORE_ASKING_AGAIN = 1.0
-SECONDS_TO_STOP = 4.0
-SECONDS_TO_DIE = 0.8
+LONGEST_BEFORE_ASKING_AGAIN = 30.0
+SECONDS_TO_STOP = 3.2
+SECONDS_TO_DIE = 0.6
 
 
 class StudyInterrupted(IsoflopError):
@@ -54,27 +57,41 @@ class Interruption:
 
 
 def train_runs(
-    study_directory: Path, planned: Sequence[PlannedRun], engine: Engine, reporter: Reporter, title: str
+    study_directory: Path,
+    planned: Sequence[PlannedRun],
+    engine: Engine,
+    reporter: Reporter,
+    title: str,
+    launch: Launch | None = None,
+    retries: int = RETRIES,
 ) -> None:
-    """Train what is not done of `planned`; a run that cannot be trained is recorded as failed and left behind.
+    """Train what is not done of `planned`, in order; one that cannot be trained is recorded as failed and left behind.
+
+    `launch` says how a program of the user's is started, where one trains; `retries` how often in a row a run may crash
+    before it counts as one that cannot be trained.
 
     Raises:
         StudyInterrupted: a signal asked to stop.
         EnvironmentFailure: a worker said that the study cannot go on (no space, damaged text).
     """
     directories = {run.spec.identifier: create_run_directory(study_directory, run.spec) for run in planned}
+    if launch is not None:
+        for directory in directories.values():
+            directory.set_launch(launch)
     watch = Watch(title, planned, directories, engine.slots)
     with _interruptible(engine) as interruption:
-        dispatch = _Dispatch(directories, planned, engine, interruption)
+        dispatch = _Dispatch(directories, planned, engine, interruption, retries)
         try:
             dispatch.begin()
+            last_report = -math.inf
             while dispatch.open:
-                something_ended = dispatch.turn()
-                reporter.update(watch.look(dispatch.running))
+                dispatch.turn()
+                if not dispatch.open or time.monotonic() - last_report >= SECONDS_BETWEEN_REPORTS:
+                    reporter.update(watch.look(dispatch.running, dispatch.ended))
+                    dispatch.ended.clear()
+                    last_report = time.monotonic()
                 if interruption.number is not None and time.monotonic() - interruption.since > SECONDS_TO_STOP:
                     break
-                if dispatch.open and not something_ended:
-                    time.sleep(SECONDS_BETWEEN_POLLS)
         finally:
             if dispatch.open:
                 _end_all(engine)
@@ -91,38 +108,42 @@ class _Dispatch:
         planned: Sequence[PlannedRun],
         engine: Engine,
         interruption: Interruption,
+        retries: int,
     ) -> None:
+        self._retries = retries
         self._directories = directories
         self._engine = engine
         self._interruption = interruption
-        self._jobs = {
-            run.spec.identifier: Job(run.spec.identifier, run.compute, seconds_on_one_core(run.spec)) for run in planned
-        }
+        self._jobs = {run.spec.identifier: Job(run.spec.identifier, seconds_on_one_core(run.spec)) for run in planned}
         self._crashes: dict[str, int] = {}
         self._furthest: dict[str, str] = {}
         self._again: dict[str, float] = {}
+        self._patience: dict[str, float] = {}
         self.open: set[str] = set()
         self.running: frozenset[str] = frozenset()
+        self.ended: set[str] = set()
 
     def begin(self) -> None:
-        """Submit every run that has no result."""
+        """Submit every run that has no result, in the order they were given."""
         self.open = {name for name, directory in self._directories.items() if not directory.is_done()}
         self._engine.submit([self._jobs[name] for name in self._directories if name in self.open])
 
-    def turn(self) -> bool:
-        """Ask the engine once, settle what ended, submit again what may be tried again; say whether any ended."""
+    def turn(self) -> None:
+        """Ask the engine once, settle what ended, submit again what may be tried again."""
         now = time.monotonic()
         due = [name for name, when in self._again.items() if when <= now]
         for name in due:
             del self._again[name]
         if due:
             self._engine.submit([self._jobs[name] for name in due])
-        told = self._engine.poll()
+        told = self._engine.poll(SECONDS_BETWEEN_POLLS)
+        if not told:
+            time.sleep(SECONDS_BETWEEN_POLLS)
         self.running = frozenset(name for name, status in told.items() if status.state == "running")
         ended = {name: status for name, status in told.items() if status.state == "ended" and name in self.open}
+        self.ended.update(ended)
         for name, status in ended.items():
             self._settle(name, status)
-        return bool(ended)
 
     def _settle(self, name: str, status: JobStatus) -> None:
         directory = self._directories[name]
@@ -131,7 +152,7 @@ class _Dispatch:
         elif status.exit_code == CANNOT_GO_ON:
             raise EnvironmentFailure(status.message or f"run {name}: its worker could not go on; see {directory.path}.")
         elif status.exit_code in (BUSY, STOPPED):
-            self._again[name] = time.monotonic() + SECONDS_BEFORE_ASKING_AGAIN
+            self._ask_again_later(name)
         else:
             self._after_crash(name, directory, status)
 
@@ -141,14 +162,22 @@ class _Dispatch:
             self._crashes[name] = 0
         self._furthest[name] = furthest
         self._crashes[name] = self._crashes.get(name, 0) + 1
-        if self._crashes[name] <= RETRIES:
+        if self._crashes[name] <= self._retries:
             self._engine.submit([self._jobs[name]])
             return
         log = self._engine.logs(name) or status.message
-        if record_failure(directory, f"{_how_it_ended(status.exit_code)} {RETRIES + 1} times; its last lines:\n{log}"):
+        if record_failure(
+            directory, f"{_how_it_ended(status.exit_code)} {self._retries + 1} times; its last lines:\n{log}"
+        ):
             self.open.discard(name)
         else:
-            self._again[name] = time.monotonic() + SECONDS_BEFORE_ASKING_AGAIN
+            self._ask_again_later(name)
+
+    def _ask_again_later(self, name: str) -> None:
+        """After a second, then two, four, …: a run that another worker has may be in good hands for long."""
+        patience = self._patience.get(name, SECONDS_BEFORE_ASKING_AGAIN)
+        self._again[name] = time.monotonic() + patience
+        self._patience[name] = min(2 * patience, LONGEST_BEFORE_ASKING_AGAIN)
 
 
 def record_failure(directory: RunDirectory, message: str) -> bool:

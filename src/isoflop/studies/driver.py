@@ -9,22 +9,26 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from isoflop.errors import MissingExtraError, UsageError
+from isoflop.errors import MissingExtraError
 from isoflop.findings import Finding
 from isoflop.fitting.fit import Fit
-from isoflop.lab.corpus import Corpus
-from isoflop.quantities import format_count, format_duration, format_flops
+from isoflop.lab.mirrors import check_mirrors
+from isoflop.quantities import format_count, format_dollars, format_duration, format_flops
 from isoflop.runs.directory import RunDirectory
+from isoflop.runs.spec import TextSpec
+from isoflop.studies.analyses.analysis import Analysis
+from isoflop.studies.analysing import PAGE_FILE, analyse_study, evidence_of, write_table
 from isoflop.studies.cost import StudyCost, study_cost
 from isoflop.studies.dispatch import train_runs
 from isoflop.studies.engine import Engine
-from isoflop.studies.inline import InlineEngine
-from isoflop.studies.processes import ProcessEngine
+from isoflop.studies.engines import engine_for
+from isoflop.studies.plan import plan_runs
 from isoflop.studies.progress import Reporter
+from isoflop.studies.record import write_study_record
 from isoflop.studies.report import write_study_report
 from isoflop.studies.result import (
     HeldOutResult,
@@ -33,12 +37,15 @@ from isoflop.studies.result import (
     fit_ladder,
     forecast_held_out,
 )
+from isoflop.studies.results_index import brief_results
+from isoflop.studies.scheduling import account_of, in_order, limit_of, order_of
 from isoflop.studies.status import RunCounts, count_runs
-from isoflop.studies.study import PlannedRun, Role, Study, plan_runs
+from isoflop.studies.study import FORECAST, PlannedRun, Role, Study
 from isoflop.studies.study_file import read_study
-from isoflop.studies.text import prepare_study_text
+from isoflop.studies.text import StudyText, prepare_text
 
-ENGINES = ("local", "inline")
+_BATCHES = 4
+"""Under a limit on cost a study is trained in about as many parts, and the estimate mended between them."""
 
 # A text read more often than this teaches less each time; chinchilla's law does not know that.
 _EPOCHS_WORTH_SAYING = 1.0
@@ -50,7 +57,7 @@ class PreparedStudy:
 
     study: Study
     directory: Path
-    corpus: Corpus
+    text: StudyText
     planned: tuple[PlannedRun, ...]
     cost: StudyCost
     findings: tuple[Finding, ...] = ()
@@ -64,32 +71,49 @@ class PreparedStudy:
         ladder, held_out = self.of("ladder"), self.of("held-out")
         flop = format_flops(sum(run.compute for run in self.planned))
         lines = [
-            f"{self.study.name}: a ladder of {len(ladder)} runs and {len(held_out)} held out, {flop} in all.",
-            f"Text: {self.corpus.note.rstrip('.')}; {format_count(self.corpus.spec.tokens)} training tokens.",
+            f"{self.study.name}: a ladder of {len(ladder)} runs and {len(held_out)} held out, {flop} in all."
+            if self.study.analysis == FORECAST
+            else f"{self.study.name}: {len(ladder)} runs, {flop} in all.",
+            f"Text: {self.text.note.rstrip('.')}; {format_count(self.text.spec.tokens)} training tokens.",
         ]
         cost = self.cost
         if cost.done == cost.runs:
             return "\n".join([*lines, "All runs are there; nothing is left to train."])
         there = f"{cost.done} of {cost.runs} runs are there; " if cost.done else ""
         cores = f"{cost.slots} core" + ("s" if cost.slots > 1 else "")
-        lines.append(
-            f"Cost: {there}{format_flops(cost.compute)} to go, about {format_duration(cost.seconds)} on {cores}."
-        )
+        dollars = "" if cost.dollars is None else f", about ${cost.dollars:,.2f}"
+        time = f"about {format_duration(cost.seconds)} on {cores}{dollars}"
+        lines.append(f"Cost: {there}{format_flops(cost.compute)} to go, {time}.")
+        rental = cost.rental
+        if cost.dollars is None and rental.dollars >= 0.01:
+            lines.append(
+                f"On one rented {rental.device}, at 30 % of its peak: {format_duration(3600.0 * rental.hours)}, about "
+                f"{format_dollars(rental.dollars)}."
+            )
         return "\n".join([*lines, *(finding.message for finding in self.findings)])
 
 
 @dataclass(frozen=True)
 class StudyOutcome:
-    """What a study came to; `report` is None where the chart library is not installed."""
+    """What a study came to; `report` is None where the chart library is not installed.
+
+    A study with an analysis of its own has that instead of fit, forecast and held-out runs.
+    """
 
     study: str
     directory: Path
     counts: RunCounts
-    fit: Fit
-    fit_path: Path
+    fit: Fit | None
+    fit_path: Path | None
     forecast: WrittenForecast | None
     held_out: tuple[HeldOutResult, ...]
     report: Path | None
+    analysis: Analysis | None = None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is to be said about fit and forecast."""
+        return (*(self.fit.findings if self.fit else ()), *(self.forecast.findings if self.forecast else ()))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `run --json`."""
@@ -97,80 +121,89 @@ class StudyOutcome:
             "schema": "isoflop.study/1",
             "study": self.study,
             "runs": self.counts.to_dict(),
-            "fit": str(self.fit_path.resolve()),
+            "fit": str(self.fit_path.resolve()) if self.fit_path else None,
             "forecast": str(self.forecast.path.resolve()) if self.forecast else None,
             "held_out": [row.to_dict() for row in self.held_out],
             "report": str(self.report.resolve()) if self.report else None,
             "warnings": [finding.to_dict() for finding in (self.forecast.findings if self.forecast else ())],
+            **({"analysis": self.analysis.to_dict()} if self.analysis else {}),
         }
 
 
-def engine_for(name: str, study_directory: Path, slots: int | None = None) -> Engine:
-    """The engine called `name`: `local` (worker processes) or `inline` (this process).
+def prepare_study(study_file: Path, slots: int = 1, *, max_cost: str | None = None) -> PreparedStudy:
+    """Read the study, get its text, plan its runs and estimate what is left; `slots` runs train at once.
 
-    Raises:
-        UsageError: there is no engine of that name.
+    `max_cost` replaces the limit on cost of the study file.
     """
-    if name == "local":
-        return ProcessEngine(study_directory, slots)
-    if name == "inline":
-        return InlineEngine(study_directory)
-    raise UsageError(f"on={name!r} is not an engine: use {' or '.join(ENGINES)}.")
-
-
-def prepare_study(study_file: Path, slots: int = 1) -> PreparedStudy:
-    """Read the study, get its text, plan its runs and estimate what is left; `slots` runs train at once."""
     study = read_study(study_file)
-    if importlib.util.find_spec("torch") is None:
+    if max_cost is not None:
+        study = replace(study, spending=replace(study.spending, limit=max_cost))
+    limit_of(study.spending)
+    if study.trainer is None and importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "lab", "training")
+    check_mirrors(study.mirrors)
     directory = study_file.resolve().parent
-    corpus = prepare_study_text(directory, study.text)
-    planned = plan_runs(study, corpus.spec)
-    cost = study_cost(directory, planned, slots)
-    return PreparedStudy(study, directory, corpus, planned, cost, _repeated_text(planned, corpus))
+    text = prepare_text(directory, study.text)
+    planned = plan_runs(study, text.spec)
+    cost = study_cost(directory, planned, slots, dollars_per_hour=study.spending.dollars_per_hour)
+    return PreparedStudy(study, directory, text, planned, cost, _repeated_text(planned, text.spec))
 
 
 def run_study(
-    study_file: Path, *, engine: Engine | None = None, reporter: Reporter, retry_failed: bool = False
+    study_file: Path,
+    *,
+    engine: Engine | None = None,
+    reporter: Reporter,
+    retry_failed: bool = False,
+    max_cost: str | None = None,
 ) -> StudyOutcome:
     """Run a study from where it stands to its outcome; cost is said before anything is trained.
 
     Args:
         study_file: its `study.toml`; everything is written beside it.
-        engine: where to train; local worker processes unless given.
+        engine: where to train; where the study file says unless given.
         reporter: told what happens.
         retry_failed: train again the runs that failed before.
+        max_cost: the most it may cost in all, `$20`, `3 hours` of slots or `1e18 FLOP`; that of the file unless given.
 
     Raises:
         StudyInterrupted: a signal asked to stop; running it again goes on.
-        Refusal: the ladder cannot carry the fit or the forecast.
+        Refusal: the ladder cannot carry the fit or the forecast, or the next runs would cost more than they may.
     """
-    engine = engine_for("local", study_file.resolve().parent) if engine is None else engine
+    if engine is None:
+        engine = engine_for(study_file)
     try:
         with reporter:
-            return _run(study_file, engine, reporter, retry_failed)
+            return _run(study_file, engine, reporter, retry_failed, max_cost)
     finally:
         engine.close()
 
 
-def _run(study_file: Path, engine: Engine, reporter: Reporter, retry_failed: bool) -> StudyOutcome:
-    prepared = prepare_study(study_file, engine.slots)
+def _run(
+    study_file: Path, engine: Engine, reporter: Reporter, retry_failed: bool, max_cost: str | None
+) -> StudyOutcome:
+    prepared = prepare_study(study_file, engine.slots, max_cost=max_cost)
     if retry_failed:
         reopen_failed(prepared)
-        prepared = prepare_study(study_file, engine.slots)
-    directory, rule, ladder, held_out = (
-        prepared.directory,
-        prepared.study.fit,
-        prepared.of("ladder"),
-        prepared.of("held-out"),
-    )
+        prepared = prepare_study(study_file, engine.slots, max_cost=max_cost)
     reporter.note(str(prepared))
+    write_study_record(prepared.study, prepared.directory, prepared.text)
     train_role(prepared, "ladder", engine, reporter)
-    fit, fit_path = fit_ladder(directory, rule, ladder, prepared.study.seed)
+    if prepared.study.analysis != FORECAST:
+        return _analysed(prepared)
+    return _forecast(prepared, engine, reporter)
+
+
+def _forecast(prepared: PreparedStudy, engine: Engine, reporter: Reporter) -> StudyOutcome:
+    """The outcome of a study that forecasts: fit, forecast, train what was held out, compare."""
+    study, directory = prepared.study, prepared.directory
+    ladder, held_out = prepared.of("ladder"), prepared.of("held-out")
+    fit, fit_path = fit_ladder(directory, study.fit, ladder, study.seed)
+    write_table(evidence_of(study, directory, ladder, prepared.text), directory)
     reporter.note(str(fit))
     if not held_out:
         return finish(prepared, fit, fit_path, None, ())
-    forecast = forecast_held_out(directory, rule, fit, ladder, held_out)
+    forecast = forecast_held_out(directory, study.fit, fit, ladder, held_out)
     reporter.note(str(forecast))
     train_role(prepared, "held-out", engine, reporter)
     outcomes = compare_held_out(directory, forecast)
@@ -179,10 +212,34 @@ def _run(study_file: Path, engine: Engine, reporter: Reporter, retry_failed: boo
     return finish(prepared, fit, fit_path, forecast, outcomes)
 
 
+def _analysed(prepared: PreparedStudy) -> StudyOutcome:
+    """The outcome of a study with an analysis of its own."""
+    analysis = analyse_study(prepared.study, prepared.directory, prepared.of("ladder"), prepared.text)
+    counts = count_runs(prepared.directory, prepared.planned)
+    page = prepared.directory / PAGE_FILE
+    return StudyOutcome(prepared.study.name, prepared.directory, counts, None, None, None, (), page, analysis)
+
+
 def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Reporter) -> None:
     """Train what is not done of the runs of one role."""
     title = {"ladder": "Training the ladder", "held-out": "Training what was forecast"}[role]
-    train_runs(prepared.directory, prepared.of(role), engine, reporter, title)
+    launch = prepared.study.launch if prepared.study.trainer else None
+    spending = prepared.study.spending
+    target = max(prepared.of("held-out"), key=lambda run: run.compute, default=None)
+    ordered = in_order(prepared.of(role), order_of(spending), target)
+    limit = limit_of(spending)
+    while limit is not None:
+        results = brief_results(prepared.directory)
+        left = [run for run in ordered if run.spec.identifier not in results]
+        if not left:
+            return
+        account = account_of(limit, prepared.planned, results)
+        # One batch for each slot at a time: what it took corrects what the next is expected to cost.
+        affordable = account.affordable(left)[: max(engine.slots, len(left) // _BATCHES)]
+        if not affordable:
+            raise account.refusal(left)
+        train_runs(prepared.directory, affordable, engine, reporter, title, launch)
+    train_runs(prepared.directory, ordered, engine, reporter, title, launch)
 
 
 def reopen_failed(prepared: PreparedStudy) -> None:
@@ -210,9 +267,9 @@ def finish(
     return StudyOutcome(prepared.study.name, prepared.directory, counts, fit, fit_path, forecast, held_out, report)
 
 
-def _repeated_text(planned: Sequence[PlannedRun], corpus: Corpus) -> tuple[Finding, ...]:
+def _repeated_text(planned: Sequence[PlannedRun], text: TextSpec) -> tuple[Finding, ...]:
     most = max(run.spec.tokens for run in planned)
-    epochs = most / corpus.spec.tokens
+    epochs = most / text.tokens
     if epochs <= _EPOCHS_WORTH_SAYING:
         return ()
     message = (

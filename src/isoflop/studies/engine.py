@@ -19,10 +19,9 @@ text); another living worker has the run; it was told to stop and saved its stat
 
 @dataclass(frozen=True)
 class Job:
-    """A run to be trained; `compute` (FLOP) and `seconds` (on one core, estimated) order and bound it."""
+    """A run to be trained; `seconds`, estimated with one core, bound how long it may take."""
 
     identifier: str
-    compute: float
     seconds: float
 
 
@@ -43,11 +42,14 @@ class Engine(ABC):
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Take jobs on; the longest should start first. A job that ended may be submitted again."""
+        """Take jobs on, to be started in this order. A job that ended may be submitted again."""
 
     @abstractmethod
-    def poll(self) -> Mapping[str, JobStatus]:
-        """The state of every submitted job; one that ended is told once and then forgotten."""
+    def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
+        """The state of every submitted job; one that ended is told once and then forgotten.
+
+        Up to `wait` seconds may pass until one ends.
+        """
 
     @abstractmethod
     def cancel(self, *, now: bool = False) -> None:

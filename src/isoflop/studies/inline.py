@@ -24,10 +24,10 @@ class InlineEngine(Engine):
         self._stop = threading.Event()
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs, the longest first."""
-        self._waiting = sorted([*self._waiting, *jobs], key=lambda job: -job.seconds)
+        """Queue jobs."""
+        self._waiting.extend(jobs)
 
-    def poll(self) -> Mapping[str, JobStatus]:
+    def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
         """Train the next job and tell how it ended."""
         told = {job.identifier: JobStatus("waiting") for job in self._waiting}
         if self._stop.is_set():

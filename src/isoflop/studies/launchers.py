@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -29,6 +31,9 @@ ONE_THREAD = {
 }
 
 
+SECONDS_BETWEEN_LOOKS = 0.01
+
+
 class Launcher(ABC):
     """Starts workers and tells how they ended."""
 
@@ -37,8 +42,8 @@ class Launcher(ABC):
         """Start a worker on a run."""
 
     @abstractmethod
-    def ended(self) -> dict[str, JobStatus]:
-        """The runs whose workers ended since the last time."""
+    def ended(self, wait: float = 0.0) -> dict[str, JobStatus]:
+        """The runs whose workers ended since the last time; up to `wait` seconds may pass until one does."""
 
     @abstractmethod
     def signal_all(self, number: signal.Signals) -> None:
@@ -61,8 +66,11 @@ class SpawnLauncher(Launcher):
         arguments = [str(self._study_directory), identifier, "--parent", str(os.getpid())]
         self._processes[identifier] = _python("isoflop.studies.worker", arguments)
 
-    def ended(self) -> dict[str, JobStatus]:
+    def ended(self, wait: float = 0.0) -> dict[str, JobStatus]:
         """Collect the processes that ended, with what they said last."""
+        deadline = time.monotonic() + wait
+        while time.monotonic() < deadline and all(process.poll() is None for process in self._processes.values()):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         told = {}
         for identifier, process in list(self._processes.items()):
             if process.poll() is not None:
@@ -85,10 +93,11 @@ class SpawnLauncher(Launcher):
 
 
 class NurseryLauncher(Launcher):
-    """One Python that imports torch once and forks a worker for every run."""
+    """One Python that imports once what workers need, torch too with `lab`, and forks a worker for every run."""
 
-    def __init__(self, study_directory: Path) -> None:
+    def __init__(self, study_directory: Path, *, lab: bool = True) -> None:
         self._study_directory = study_directory
+        self._options = ["--lab"] if lab else []
         self._nursery: subprocess.Popen[bytes] | None = None
         self._running: set[str] = set()
         self._received = b""
@@ -96,7 +105,7 @@ class NurseryLauncher(Launcher):
     def start(self, identifier: str) -> None:
         """Tell the nursery, which is started if it is not there."""
         if self._nursery is None:
-            self._nursery = _python("isoflop.studies.nursery", [str(self._study_directory)], talks=True)
+            self._nursery = _python("isoflop.studies.nursery", [str(self._study_directory), *self._options], talks=True)
             assert self._nursery.stdout is not None
             os.set_blocking(self._nursery.stdout.fileno(), False)
         assert self._nursery.stdin is not None
@@ -107,10 +116,12 @@ class NurseryLauncher(Launcher):
             # It is gone; `ended` finds that out and tells of all its runs.
             pass
 
-    def ended(self) -> dict[str, JobStatus]:
+    def ended(self, wait: float = 0.0) -> dict[str, JobStatus]:
         """What the nursery answered; if it died, all its workers are ending too."""
         if self._nursery is None:
             return {}
+        assert self._nursery.stdout is not None
+        select.select([self._nursery.stdout], [], [], wait)
         is_gone = self._nursery.poll() is not None
         told = self._read_answers(self._nursery)
         if is_gone:
@@ -160,9 +171,9 @@ class NurseryLauncher(Launcher):
         self._nursery, self._received = None, b""
 
 
-def launcher_for(study_directory: Path) -> Launcher:
+def launcher_for(study_directory: Path, *, lab: bool = True) -> Launcher:
     """The nursery on Linux; elsewhere a fork after importing torch is not safe, so every worker starts from nothing."""
-    return NurseryLauncher(study_directory) if sys.platform == "linux" else SpawnLauncher(study_directory)
+    return NurseryLauncher(study_directory, lab=lab) if sys.platform == "linux" else SpawnLauncher(study_directory)
 
 
 def _python(module: str, arguments: list[str], *, talks: bool = False) -> subprocess.Popen[bytes]:

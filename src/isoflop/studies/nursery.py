@@ -1,6 +1,6 @@
 """The nursery: a process that has imported everything a worker needs and forks one worker for each run it is told.
 
-    python -m isoflop.studies.nursery STUDY_DIRECTORY
+    python -m isoflop.studies.nursery STUDY_DIRECTORY [--lab]
 
 Starting Python with torch costs seconds of CPU, a fork milliseconds. It reads `{"run": …}` lines and answers with
 `{"run": …, "exit_code": …, "message": …}` lines; the end of its input means that nobody waits for its workers.
@@ -9,6 +9,7 @@ SIGTERM is blocked here, so one sent to the process group stops the workers and 
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -97,15 +98,23 @@ def _answer(answers: int, run: str, exit_code: int, message: str) -> None:
         line = line[os.write(answers, line) :]
 
 
-def main() -> None:
-    """The nursery process."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    import isoflop.lab.training  # noqa: F401  (what a worker imports, imported once for all of them)
+def _import_the_lab() -> None:
+    """What a worker that trains in the lab imports, imported once for all of them."""
+    import isoflop.lab.training  # noqa: F401
     from isoflop.lab.environment import use_one_thread, warm_up
 
     use_one_thread()
     warm_up()
+
+
+def main() -> None:
+    """The nursery process."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if "--lab" in sys.argv:
+        _import_the_lab()
+    # What is there now is never collected: a worker that looked at it would have to copy it.
+    gc.freeze()
     # Answers have a descriptor of their own, so that nothing a library prints can be taken for one.
     answers = os.dup(1)
     os.dup2(2, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -27,23 +28,24 @@ class ProcessEngine(Engine):
         self.slots = slots or usable_cores()
         self._study_directory = study_directory
         self._launcher = launcher or launcher_for(study_directory)
-        self._waiting: list[Job] = []
+        self._waiting: deque[Job] = deque()
         self._running: set[str] = set()
         self._cancelled = False
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Queue jobs, the longest first: then the last to end is a short one."""
-        self._waiting = sorted([*self._waiting, *jobs], key=lambda job: -job.seconds)
+        """Queue jobs."""
+        self._waiting.extend(jobs)
 
-    def poll(self) -> Mapping[str, JobStatus]:
+    def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
         """Collect the workers that ended, start as many as there is room for, and tell the state of all."""
-        told = self._launcher.ended()
+        is_full = bool(self._running) and (len(self._running) >= self.slots or not self._waiting)
+        told = self._launcher.ended(wait if is_full else 0.0)
         self._running -= set(told)
         if self._cancelled:
             told.update({job.identifier: JobStatus("ended", STOPPED) for job in self._waiting})
-            self._waiting = []
+            self._waiting.clear()
         while self._waiting and len(self._running) < self.slots:
-            job = self._waiting.pop(0)
+            job = self._waiting.popleft()
             self._launcher.start(job.identifier)
             self._running.add(job.identifier)
         told.update({identifier: JobStatus("running") for identifier in self._running})

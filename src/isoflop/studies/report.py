@@ -8,13 +8,15 @@ from pathlib import Path
 from isoflop.errors import InputError
 from isoflop.fitting.fit import load_fit
 from isoflop.forecasting.backtest import Outcome
+from isoflop.lab.source import BYTES
 from isoflop.reporting.inputs import Facts, HeldOut, ReportInputs
 from isoflop.reporting.report import report_from_fit, write_report
 from isoflop.runs.run import Run
+from isoflop.studies.plan import plan_runs
 from isoflop.studies.progress import run_label
 from isoflop.studies.result import WrittenForecast, compare_held_out, finished_runs, written_forecast
-from isoflop.studies.study import PlannedRun, Study, plan_runs
-from isoflop.studies.text import load_study_text, study_text_spec
+from isoflop.studies.study import FORECAST, PlannedRun, Study
+from isoflop.studies.text import text_if_there
 
 
 def write_study_report(study: Study, directory: Path) -> Path:
@@ -32,11 +34,16 @@ def study_report(study: Study, directory: Path) -> ReportInputs:
     Raises:
         InputError: the ladder has not been fitted yet.
     """
+    if study.analysis != FORECAST:
+        raise InputError(
+            f"study {study.name} has an analysis of its own: read {directory / 'reports' / 'report.md'}, or report on "
+            f"one of the fits in {directory / 'fits'}."
+        )
     fit_path = directory / "fits" / "fit.json"
-    spec = study_text_spec(directory, study.text)
-    if spec is None or not fit_path.exists():
+    text = text_if_there(directory, study.text)
+    if text is None or not fit_path.exists():
         raise InputError(f"{directory} holds no fit yet: isoflop run {directory / 'study.toml'} first.")
-    planned = plan_runs(study, spec)
+    planned = plan_runs(study, text.spec)
     ladder = tuple(run for run in planned if run.role == "ladder")
     held_out = tuple(run for run in planned if run.role == "held-out")
     forecast = written_forecast(directory, study.fit, ladder, held_out) if held_out else None
@@ -44,7 +51,7 @@ def study_report(study: Study, directory: Path) -> ReportInputs:
     inputs = report_from_fit(
         load_fit(fit_path),
         title=f"{study.name}: {len(ladder)} runs" + (f", {len(held_out)} held out" if held_out else ""),
-        facts=_facts(study, load_study_text(directory, spec.sha256).note, runs),
+        facts=_facts(study, text.note, runs),
         commands=(f"isoflop run {directory / 'study.toml'}",),
     )
     if forecast is None:
@@ -84,7 +91,7 @@ def _facts(study: Study, note: str, runs: tuple[Run, ...]) -> Facts:
     return Facts(
         text=source,
         text_note=note,
-        unit="token" if source == "synthetic" else "byte",
+        unit="byte" if last.spec.text.tokenizer == BYTES else "token",
         machine=", ".join(environment[name] for name in ("machine", "device") if name in environment),
         date=last.finished[:10],
         versions=versions,

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from isoflop.errors import InputError
 from isoflop.quantities import format_duration
-from isoflop.runs.directory import RunDirectory, brief_result
+from isoflop.runs.directory import BriefResult, RunDirectory
 from isoflop.studies.cost import StudyCost, study_cost
+from isoflop.studies.plan import plan_runs
 from isoflop.studies.processes import usable_cores
-from isoflop.studies.study import PlannedRun, plan_runs
+from isoflop.studies.results_index import brief_results
+from isoflop.studies.study import PlannedRun
 from isoflop.studies.study_file import read_study
 from isoflop.studies.text import study_text_spec
 
@@ -58,6 +60,10 @@ class StudyStatus:
             "runs": self.counts.to_dict() if self.counts else None,
             "remaining_seconds": self.cost.seconds if self.cost else None,
             "remaining_compute": self.cost.compute if self.cost else None,
+            "remaining_slot_seconds": self.cost.busy if self.cost else None,
+            "remaining_cost_usd": self.cost.dollars if self.cost else None,
+            "slot_seconds": self.cost.busy_so_far if self.cost else None,
+            "cost_usd": self.cost.dollars_so_far if self.cost else None,
             "forecasts": [str(path) for path in self.forecasts],
         }
 
@@ -69,7 +75,12 @@ class StudyStatus:
         text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         if not (self.counts.running or self.counts.waiting):
             return f"{self.study}: complete ({text})."
-        return f"{self.study}: {text}.\nAbout {format_duration(self.cost.seconds)} to go on {self.cost.slots} cores."
+        spent = "" if self.cost.dollars_so_far is None else f", ${self.cost.dollars_so_far:,.2f} spent so far"
+        dollars = "" if self.cost.dollars is None else f" and ${self.cost.dollars:,.2f}"
+        return (
+            f"{self.study}: {text}{spent}.\n"
+            f"About {format_duration(self.cost.seconds)}{dollars} to go, {self.cost.slots} runs at a time."
+        )
 
 
 def study_status(study: Path, slots: int | None = None) -> StudyStatus:
@@ -87,18 +98,24 @@ def study_status(study: Path, slots: int | None = None) -> StudyStatus:
     if text is None:
         return StudyStatus(told.name, directory, None, None, forecasts)
     planned = plan_runs(told, text)
-    cost = study_cost(directory, planned, slots or usable_cores())
-    return StudyStatus(told.name, directory, count_runs(directory, planned), cost, forecasts)
+    results = brief_results(directory)
+    slots = slots or (told.site.slurm.max_running if told.site.on == "slurm" else usable_cores())
+    cost = study_cost(directory, planned, slots, results, told.spending.dollars_per_hour)
+    return StudyStatus(told.name, directory, count_runs(directory, planned, results), cost, forecasts)
 
 
-def count_runs(study_directory: Path, planned: Sequence[PlannedRun]) -> RunCounts:
-    """The planned runs by state."""
-    states = Counter(_state(RunDirectory(study_directory / "runs" / run.spec.identifier)) for run in planned)
+def count_runs(
+    study_directory: Path, planned: Sequence[PlannedRun], results: Mapping[str, BriefResult] | None = None
+) -> RunCounts:
+    """The planned runs by state; `results` are those of its finished runs, where they have been read already."""
+    results = brief_results(study_directory) if results is None else results
+    states: Counter[str] = Counter()
+    for run in planned:
+        result = results.get(run.spec.identifier)
+        states[result.state if result is not None else _state(study_directory, run.spec.identifier)] += 1
     return RunCounts(states["done"], states["failed"], states["diverged"], states["running"], states["waiting"])
 
 
-def _state(directory: RunDirectory) -> str:
-    if directory.is_done():
-        return brief_result(directory).state
-    latest = directory.attempts()[-1:]
+def _state(study_directory: Path, identifier: str) -> str:
+    latest = RunDirectory(study_directory / "runs" / identifier).attempts()[-1:]
     return "running" if latest and latest[0].is_alive() else "waiting"

@@ -7,28 +7,22 @@ is a function of the study and of the text that is really there; the same two gi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
 from isoflop.accounting.flops import training_flops
-from isoflop.accounting.shape import Shape
-from isoflop.errors import UsageError
+from isoflop.accounting.shape import Activation, Family, NormKind, Positions
+from isoflop.lab.source import TextSource
 from isoflop.quantities import ParamCount
-from isoflop.runs.spec import OptimizerSpec, Precision, RunSpec, ScheduleSpec, TextSpec
+from isoflop.runs.spec import Launch, OptimizerName, Precision, Probe, RunSpec, ScheduleSpec, TrainerSpec
+from isoflop.studies.site import Site, Spending
 
 Role = Literal["ladder", "held-out"]
 
-FEEDFORWARD_PER_WIDTH = 4
-
-
-@dataclass(frozen=True)
-class TextSource:
-    """Where the text comes from: a named source, or `directory` with its path."""
-
-    source: str
-    directory: Path | None = None
+REFERENCE_BATCH = 512
+FORECAST = "forecast"
+"""The analysis that fits the ladder, forecasts the held-out runs, and compares."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +51,52 @@ class HeadRule:
 
 
 @dataclass(frozen=True)
+class Form:
+    """A model of a ladder that is told apart by more than its width; what is 0 is as the ladder has it."""
+
+    width: int
+    layers: int = 0
+    heads: int = 0
+    feedforward: int = 0
+
+
+@dataclass(frozen=True)
 class Ladder:
-    """Every width trained on every budget of tokens; `repeats` gives widths that are trained with several seeds."""
+    """Every form trained on every budget; `repeats` gives widths that are trained with several seeds, `seeds` for all.
+
+    The forms are `widths` of `layers`, or spelt out in `forms`. A budget is a number of `tokens`, of
+    `tokens_per_param` (all parameters counted), or a `compute` in FLOP, from which each model's tokens follow.
+    """
 
     widths: tuple[int, ...]
     layers: int
     heads: HeadRule
-    tokens: tuple[int, ...]
+    tokens: tuple[int, ...] = ()
     repeats: Mapping[int, int] = field(default_factory=dict)
+    seeds: int = 1
+    tokens_per_param: tuple[float, ...] = ()
+    compute: tuple[float, ...] = ()
+    forms: tuple[Form, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelRule:
+    """What all models of an arm are made of (see `accounting.shape`); `mup_width` switches muP on, tuned there."""
+
+    positions: Positions = "rotary"
+    tied: bool = False
+    norm: NormKind = "layer"
+    activation: Activation = "gelu"
+    heads_per_kv: int = 1
+    reuse: int = 1
+    family: Family = "transformer"
+    feedforward_per_width: float = 4.0
+    mup_width: int | None = None
 
 
 @dataclass(frozen=True)
 class LearningRateRule:
-    """Peak learning rate = coefficient · width^width_power.
+    """Peak learning rate = coefficient * width^width_power * (batch tokens / 512)^batch_power.
 
     Example:
         >>> LearningRateRule(0.125, -1.0).at(64)
@@ -78,15 +105,20 @@ class LearningRateRule:
 
     coefficient: float
     width_power: float = -1.0
+    batch_power: float = 0.0
 
-    def at(self, width: int) -> float:
-        """The peak learning rate of a model of `width`."""
-        return self.coefficient * math.pow(width, self.width_power)
+    def at(self, width: int, batch_tokens: int = REFERENCE_BATCH) -> float:
+        """The peak learning rate of a model of `width` at a batch of `batch_tokens`."""
+        batch_factor = math.pow(batch_tokens / REFERENCE_BATCH, self.batch_power)
+        return self.coefficient * math.pow(width, self.width_power) * batch_factor
 
 
 @dataclass(frozen=True)
 class Training:
-    """How every run is trained; `context` and `batch_tokens` in tokens."""
+    """How every run is trained; `context` and `batch_tokens` in tokens, the rest as in RunSpec.
+
+    With `branch`, the budgets of one model are branches of one run instead of runs of their own.
+    """
 
     context: int
     batch_tokens: int
@@ -95,6 +127,38 @@ class Training:
     weight_decay: float = 0.1
     clip: float = 1.0
     precision: Precision = "float32"
+    optimizer: OptimizerName = "adamw"
+    beta2: float = 0.95
+    branch: bool = False
+    micro_batches: int = 1
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What else is varied, each value with each: empty is as `training` and the text have it.
+
+    `learning_rate_factors` multiply the rule's rate; `unique_tokens` bound the distinct tokens, `mixtures` weigh the
+    parts of the text.
+    """
+
+    batch_tokens: tuple[int, ...] = ()
+    learning_rate_factors: tuple[float, ...] = ()
+    unique_tokens: tuple[int, ...] = ()
+    contexts: tuple[int, ...] = ()
+    horizons: tuple[float, ...] = ()
+    mixtures: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of a comparison: its own ladder, models and training; the only one of a study has no name."""
+
+    name: str
+    ladder: Ladder
+    model: ModelRule
+    training: Training
+    sweep: Sweep = Sweep()
 
 
 @dataclass(frozen=True)
@@ -123,7 +187,13 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Study:
-    """One study as its file says it; `recipe` names the recipe it was made from."""
+    """One study as its file says it; `recipe` names the recipe it was made from.
+
+    `analysis` says what is made of its runs: a fit and a forecast of the held-out runs, or what one of
+    `studies.analyses` does. Held-out loss is taken at `evaluation_points` moments of every run, with `probes`;
+    `mirrors` show the metrics of the runs elsewhere as they come. `trainer` is None for the lab's; `launch`, `site` and
+    `spending` say how, where and for how much it is trained: no run depends on them.
+    """
 
     name: str
     recipe: str
@@ -134,6 +204,22 @@ class Study:
     evaluation_windows: int
     fit: FitRule
     held_out: tuple[HeldOut, ...]
+    analysis: str = FORECAST
+    model: ModelRule = ModelRule()
+    sweep: Sweep = Sweep()
+    arms: tuple[Arm, ...] = ()
+    evaluation_points: int = 1
+    probes: tuple[Probe, ...] = ()
+    mirrors: tuple[str, ...] = ()
+    trainer: TrainerSpec | None = None
+    launch: Launch = field(default_factory=Launch)
+    site: Site = field(default_factory=Site)
+    spending: Spending = field(default_factory=Spending)
+
+    @property
+    def base(self) -> Arm:
+        """What the study's own sections say; arms differ from it."""
+        return Arm("", self.ladder, self.model, self.training, self.sweep)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object of this study."""
@@ -142,68 +228,14 @@ class Study:
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of a study and what it is for."""
+    """A run of a study, what it is for, and the arms it belongs to."""
 
     role: Role
     spec: RunSpec
+    arms: tuple[str, ...] = ("",)
 
     @property
     def compute(self) -> float:
-        """Training FLOP, exactly from the shape."""
-        return training_flops(self.spec.shape, self.spec.tokens)
-
-
-def plan_runs(study: Study, text: TextSpec) -> tuple[PlannedRun, ...]:
-    """The runs of `study` on `text`: the ladder from small to large, then the held-out runs in their order.
-
-    A budget of tokens is rounded to whole batches. The runs of repeat r have seed `study.seed + 1000 r`.
-
-    Raises:
-        UsageError: a held-out run is also in the ladder.
-    """
-    ladder = dict.fromkeys(_ladder_specs(study, text))
-    held_out = dict.fromkeys(
-        _spec(study, text, held.width, held.layers, held.tokens, study.seed) for held in study.held_out
-    )
-    for spec in held_out:
-        if spec in ladder:
-            raise UsageError(
-                f"study {study.name}: the held-out run of width {spec.shape.width} on {spec.tokens:,} tokens is also "
-                "in the ladder: hold out a larger one."
-            )
-    small_to_large = sorted(ladder, key=lambda spec: training_flops(spec.shape, spec.tokens))
-    return (
-        *(PlannedRun("ladder", spec) for spec in small_to_large),
-        *(PlannedRun("held-out", spec) for spec in held_out),
-    )
-
-
-def _ladder_specs(study: Study, text: TextSpec) -> Iterator[RunSpec]:
-    ladder = study.ladder
-    for width in ladder.widths:
-        for tokens in ladder.tokens:
-            for repeat in range(ladder.repeats.get(width, 1)):
-                yield _spec(study, text, width, ladder.layers, tokens, study.seed + 1000 * repeat)
-
-
-def _spec(study: Study, text: TextSpec, width: int, layers: int, tokens: int, seed: int) -> RunSpec:
-    training = study.training
-    shape = Shape(
-        layers=layers,
-        width=width,
-        heads=study.ladder.heads.at(width),
-        feedforward=FEEDFORWARD_PER_WIDTH * width,
-        vocab=text.vocab,
-        context=training.context,
-    )
-    return RunSpec(
-        shape=shape,
-        text=text,
-        tokens=max(1, round(tokens / training.batch_tokens)) * training.batch_tokens,
-        batch_tokens=training.batch_tokens,
-        optimizer=OptimizerSpec(training.learning_rate.at(width), training.weight_decay, clip=training.clip),
-        schedule=training.schedule,
-        seed=seed,
-        evaluation_windows=study.evaluation_windows,
-        precision=training.precision,
-    )
+        """Training FLOP, exactly from the shape, its branches included."""
+        spec = self.spec
+        return training_flops(spec.shape, spec.tokens + sum(spec.schedule.decay * branch for branch in spec.branches))

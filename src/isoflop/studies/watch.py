@@ -22,20 +22,35 @@ class Watch:
         self._slots = slots
         self._ended: dict[str, RunProgress] = {}
         self._seconds: dict[str, float] = {}
+        self._at_work: frozenset[str] | None = None
+        self._waiting = {
+            run.spec.identifier: RunProgress(run.spec.identifier, run_label(run.spec), "waiting", 0.0, None)
+            for run in planned
+        }
+        self._estimated = {run.spec.identifier: seconds_on_one_core(run.spec) for run in planned}
 
-    def look(self, running: Collection[str]) -> StudyProgress:
-        """The state of every run; `running` are those at work."""
-        runs = tuple(self._look_at(run, run.spec.identifier in running) for run in self._planned)
+    def look(self, running: Collection[str], ended: Collection[str] = ()) -> StudyProgress:
+        """The state of every run; `running` are those at work, `ended` those that ended since the look before.
+
+        Beyond the first look only runs that are or were at work are looked at: the others have not changed.
+        """
+        at_work = frozenset(running)
+        changing = None if self._at_work is None else at_work.union(self._at_work, ended)
+        self._at_work = at_work
+        runs = tuple(self._look_at(run, at_work, changing) for run in self._planned)
         return StudyProgress(self._title, runs, self._remaining(runs))
 
-    def _look_at(self, planned: PlannedRun, running: bool) -> RunProgress:
+    def _look_at(self, planned: PlannedRun, running: Collection[str], changing: Collection[str] | None) -> RunProgress:
         name = planned.spec.identifier
-        if name not in self._ended and self._directories[name].is_done():
-            self._ended[name] = self._read_result(planned)
         if name in self._ended:
             return self._ended[name]
-        fraction, loss = self._read_progress(planned) if running else (0.0, None)
-        return RunProgress(name, run_label(planned.spec), "running" if running else "waiting", fraction, loss)
+        if (changing is None or name in changing) and self._directories[name].is_done():
+            self._ended[name] = self._read_result(planned)
+            return self._ended[name]
+        if name not in running:
+            return self._waiting[name]
+        fraction, loss = self._read_progress(planned)
+        return RunProgress(name, run_label(planned.spec), "running", fraction, loss)
 
     def _read_result(self, planned: PlannedRun) -> RunProgress:
         name = planned.spec.identifier
@@ -53,7 +68,7 @@ class Watch:
         return min(1.0, record["step"] / planned.spec.steps), float(loss) if isinstance(loss, (int, float)) else None
 
     def _remaining(self, runs: Sequence[RunProgress]) -> float:
-        estimated = {run.spec.identifier: seconds_on_one_core(run.spec) for run in self._planned}
+        estimated = self._estimated
         ratio = speed_ratio((seen, estimated[name]) for name, seen in self._seconds.items())
         left = [
             ratio * estimated[run.identifier] * (1.0 - run.fraction)

@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,11 @@ from types import FrameType
 
 from isoflop.errors import EnvironmentFailure, IsoflopError
 from isoflop.runs.directory import Attempt, RunDirectory
+from isoflop.runs.run import Run
+from isoflop.runs.spec import RunSpec
+from isoflop.studies.command import CommandFailed, CommandStopped, train_with_command
 from isoflop.studies.engine import BUSY, CANNOT_GO_ON, CRASHED, DONE, STOPPED
+from isoflop.studies.record import recorded_mirrors
 from isoflop.studies.text import load_study_text
 
 SECONDS_BETWEEN_WATCHES = 0.5
@@ -50,12 +54,27 @@ def work(
     `stop` asks it to save and stop; `is_orphan` is asked twice a second; `on_claim` gets the attempt first thing.
     """
     directory = RunDirectory(study_directory / "runs" / identifier)
+    claimed: list[Attempt] = []
+    outcome = _outcome(study_directory, directory, stop, is_orphan, [claimed.append, on_claim])
+    if claimed and outcome.exit_code != DONE:
+        claimed[0].record_end(outcome.exit_code, outcome.message)
+    return outcome
+
+
+def _outcome(
+    study_directory: Path,
+    directory: RunDirectory,
+    stop: threading.Event,
+    is_orphan: Callable[[], bool],
+    on_claim: Sequence[Callable[[Attempt], None]],
+) -> Outcome:
     try:
         attempt = directory.start_attempt()
         if attempt is None:
             return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "another worker has this run.")
         with _watched(attempt, stop, is_orphan):
-            on_claim(attempt)
+            for tell in on_claim:
+                tell(attempt)
             return _train(study_directory, directory, attempt, stop)
     except IsoflopError as error:
         return Outcome(CANNOT_GO_ON, str(error))
@@ -69,29 +88,51 @@ def work(
 
 
 def _train(study_directory: Path, directory: RunDirectory, attempt: Attempt, stop: threading.Event) -> Outcome:
-    # Here and nowhere above: planning, status and reports must not wait for torch.
-    from isoflop.lab.environment import use_one_thread
-    from isoflop.lab.training import Interrupted, train
-
-    use_one_thread()
     spec = directory.spec()
-    corpus = load_study_text(study_directory, spec.text.sha256)
-    try:
-        run = train(
-            spec,
-            corpus,
-            attempt=attempt,
-            resume_from=directory.checkpoints(),
-            on_progress=lambda progress: None,
-            stop=stop.is_set,
-        )
-    except Interrupted as interruption:
-        return Outcome(STOPPED, f"{interruption}.")
+    train = _train_in_the_lab if spec.trainer is None else _train_with_command
+    run = train(study_directory, directory, attempt, spec, stop)
+    if isinstance(run, Outcome):
+        return run
     if not directory.commit(attempt, run):
         return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "a later attempt took this run over.")
     for checkpoint in directory.checkpoints():
         shutil.rmtree(checkpoint, ignore_errors=True)
     return Outcome(DONE)
+
+
+def _train_in_the_lab(
+    study_directory: Path, directory: RunDirectory, attempt: Attempt, spec: RunSpec, stop: threading.Event
+) -> Run | Outcome:
+    # Here and nowhere above: planning, status and reports must not wait for torch.
+    from isoflop.lab.environment import use_one_thread
+    from isoflop.lab.mirrors import mirrored
+    from isoflop.lab.training import Interrupted, train
+
+    use_one_thread()
+    corpus = load_study_text(study_directory, spec.text.sha256)
+    try:
+        with mirrored(attempt, spec, recorded_mirrors(study_directory)) as logged:
+            return train(
+                spec,
+                corpus,
+                attempt=logged,
+                resume_from=directory.checkpoints(),
+                on_progress=lambda progress: None,
+                stop=stop.is_set,
+            )
+    except Interrupted as interruption:
+        return Outcome(STOPPED, f"{interruption}.")
+
+
+def _train_with_command(
+    study_directory: Path, directory: RunDirectory, attempt: Attempt, spec: RunSpec, stop: threading.Event
+) -> Run | Outcome:
+    try:
+        return train_with_command(study_directory, directory, attempt, spec, stop)
+    except CommandStopped:
+        return Outcome(STOPPED, "interrupted.")
+    except CommandFailed as failure:
+        return Outcome(CRASHED, str(failure))
 
 
 @contextmanager

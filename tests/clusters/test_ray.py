@@ -1,0 +1,190 @@
+"""The Ray engine on a real cluster of several nodes on this host: what every engine must do, and the loss of a node."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isoflop.errors import EnvironmentFailure
+from isoflop.runs.directory import RunDirectory
+from isoflop.studies.driver import run_study
+from isoflop.studies.engine import Engine
+from isoflop.studies.engines import engine_for
+from isoflop.studies.progress import QuietReporter
+from isoflop.studies.ray import RayEngine
+from isoflop.studies.site import RaySite
+from tests.studies.test_driver import measured, processes_of, wait_for
+from tests.studies.test_engines import (
+    reference,
+    test_a_cancelled_job_saves_and_goes_on_to_the_same_bits,
+    test_a_run_that_a_living_worker_has_is_busy,
+    test_damaged_text_stops_the_study_and_names_the_file,
+    test_jobs_end_done_with_the_bits_of_the_reference,
+)
+
+__all__ = [
+    "reference",
+    "test_a_cancelled_job_saves_and_goes_on_to_the_same_bits",
+    "test_a_run_that_a_living_worker_has_is_busy",
+    "test_damaged_text_stops_the_study_and_names_the_file",
+    "test_jobs_end_done_with_the_bits_of_the_reference",
+]
+pytestmark = [
+    pytest.mark.clusters,
+    # Ray leaves sockets and log files to the garbage collector.
+    pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
+]
+
+LONG_RUNS = ('"4k", "8k", "16k"', '"100k", "400k"')
+
+
+PATIENCE = {
+    "PYTHONWARNINGS": "ignore",
+    # Nodes on a busy machine take more than the half minute that Ray gives them to start.
+    "RAY_agent_register_timeout_ms": "180000",
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_worker_register_timeout_seconds": "180",
+}
+
+
+class RayCluster:
+    """Nodes of one CPU each on this host, started as a user starts them, each in a process group of its own."""
+
+    def __init__(self, count: int) -> None:
+        self.port = 26379
+        self.address = f"127.0.0.1:{self.port}"
+        self._nodes: list[subprocess.Popen[bytes]] = []
+        self._start("--head", f"--port={self.port}", "--include-dashboard=false")
+        self.wait_for_head()
+        self._count = count
+
+    def start_nodes(self) -> None:
+        """One after the other: two that start at once may choose the same ports."""
+        import ray
+
+        ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
+        for number in range(1, self._count):
+            self._start(f"--address={self.address}")
+            deadline = time.monotonic() + 180.0
+            while ray.cluster_resources().get("CPU", 0.0) <= number:
+                assert time.monotonic() < deadline, ray.nodes()
+                time.sleep(0.5)
+        ray.shutdown()
+
+    def _start(self, *options: str) -> None:
+        arguments = ["--num-cpus=1", "--object-store-memory=80000000", "--disable-usage-stats", "--block", *options]
+        self._nodes.append(
+            subprocess.Popen(
+                [str(Path(sys.executable).parent / "ray"), "start", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **PATIENCE},
+                start_new_session=True,
+            )
+        )
+
+    def wait_for_head(self, seconds: float = 120.0) -> None:
+        """The head must listen before another node can find it."""
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return
+            except OSError:
+                assert time.monotonic() < deadline and self._nodes[0].poll() is None, "the head has not started"
+                time.sleep(0.2)
+
+    def kill_node(self, number: int) -> None:
+        """All of its processes at once, as when its machine loses power."""
+        process = self._nodes[number]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def stop(self) -> None:
+        for process in reversed(self._nodes):
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(15)
+                except subprocess.TimeoutExpired:
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RayCluster]:
+    made = RayCluster(3)
+    try:
+        made.start_nodes()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def make_engine(cluster: RayCluster) -> Iterator[Callable[[Path], Engine]]:
+    made: list[Engine] = []
+
+    def make(place: Path) -> Engine:
+        made.append(RayEngine(place, RaySite(address=cluster.address)))
+        return made[-1]
+
+    yield make
+    for engine in reversed(made):
+        engine.close()
+
+
+def at_work(study_file: Path) -> list[RunDirectory]:
+    runs = [RunDirectory(place) for place in study_file.parent.glob("runs/*")]
+    return [run for run in runs if not run.is_done() and run.attempts() and run.attempts()[-1].is_alive()]
+
+
+def test_a_node_and_the_driver_die_and_nothing_is_lost(
+    make_study: Callable[..., Path], drive: Callable[..., subprocess.Popen[str]], cluster: RayCluster
+) -> None:
+    told = ("[fit]", f'[ray]\naddress = "{cluster.address}"\n[fit]')
+    unbroken = make_study(LONG_RUNS)
+    run_study(unbroken, engine=engine_for(unbroken, "inline"), reporter=QuietReporter())
+    place = make_study(LONG_RUNS, told)
+    driver = drive(place, "ray")
+    wait_for(lambda: len(at_work(place)) >= 3, 90)
+    cluster.kill_node(2)
+    wait_for(lambda: list(place.parent.glob("runs/*/result.json")), 60)
+    driver.kill()
+    driver.wait()
+    output, errors = (again := drive(place, "ray")).communicate(timeout=200)
+    assert again.returncode == 0, errors
+    assert json.loads(output)["runs"]["done"] == 7
+    assert measured(place) == measured(unbroken)
+    wait_for(lambda: not processes_of(place), 10)
+
+
+def test_half_a_cpu_fits_twice(make_study: Callable[..., Path], cluster: RayCluster) -> None:
+    whole = RayEngine(Path("/nowhere"), RaySite(address=cluster.address))
+    halves = RayEngine(Path("/nowhere"), RaySite(address=cluster.address, cpus=0.5))
+    assert halves.slots == 2 * whole.slots
+    halves.close()
+    whole.close()
+
+
+def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def refuse(**options: Any) -> None:
+        raise ConnectionError(f"nothing at {options['address']}")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    with pytest.raises(EnvironmentFailure, match=r"ray\.address='127\.0\.0\.1:1'"):
+        RayEngine(tmp_path, RaySite(address="127.0.0.1:1"))
