@@ -61,6 +61,13 @@ def test_a_text_directory_is_taken_from_where_the_file_stands(tmp_path: Path) ->
     assert read_study(place).text.directory == tmp_path / "books"
 
 
+def test_a_study_is_the_same_one_from_every_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "study.toml"
+    place.write_text(SMALL.replace('source = "synthetic"', 'source = "directory"\ndirectory = "books"'))
+    monkeypatch.chdir(tmp_path)
+    assert read_study(Path("study.toml")) == read_study(place)
+
+
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [

@@ -22,6 +22,7 @@ from isoflop.studies.cost import seconds_on_one_core
 from isoflop.studies.driver import PreparedStudy, prepare_study
 from isoflop.studies.engine import Job
 from isoflop.studies.launchers import ONE_THREAD
+from isoflop.studies.record import write_study_record
 from isoflop.studies.site import SlurmSite
 from isoflop.studies.slurm_script import array_script
 from isoflop.studies.study import PlannedRun
@@ -52,6 +53,7 @@ def export_study(study_file: Path, kind: str) -> Exported:
         raise UsageError(f"export={kind!r} is not known: use one of {', '.join(KINDS)}.")
     prepared = prepare_study(study_file)
     runs = _open_runs(prepared)
+    write_study_record(prepared.study, prepared.directory, prepared.text)
     place = prepared.directory / "export"
     match kind:
         case "sbatch":

@@ -58,7 +58,8 @@ def read_study(path: Path) -> Study:
         raise InputError(f"{path} does not exist: write one with isoflop init.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read ({error}).") from error
-    return parse_study(text, str(path), path.parent)
+    # Resolved, so that a study is the same one from whichever directory it is looked at.
+    return parse_study(text, str(path), path.resolve().parent)
 
 
 def parse_study(text: str, name: str, base: Path = Path()) -> Study:
