@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from isoflop.cli.options import INTERVALS
 from isoflop.errors import UsageError
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import interval
@@ -43,6 +44,10 @@ def test_methods_agree_where_errors_are_small_and_rows_many():
         widths[name] = (high - low)[3:]
     for name in names:
         assert widths[name] == pytest.approx(widths["wald-t"], rel=0.25), name
+
+
+def test_the_command_line_names_the_same_methods():
+    assert INTERVALS == METHODS
 
 
 def columns_of(rows, names=None):

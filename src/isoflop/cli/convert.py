@@ -28,7 +28,7 @@ from isoflop.cli.reading_options import ReadingChoices, read_sources, source_opt
     help="How C follows: 6nd, given, or by architecture: kaplan, hoffmann, hoffmann-without-embeddings, matmul.",
 )
 @click.option("--keep-budgets", is_flag=True, help="Interpolate losses to the old budgets, which isoFLOP fits need.")
-@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
+@options.to()
 @source_options
 @options.as_json()
 @options.debug()

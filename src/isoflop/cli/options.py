@@ -177,6 +177,13 @@ def out(default: str | None, what: str) -> Callable[[Command], Command]:
     )
 
 
+def to() -> Callable[[Command], Command]:
+    """`--to`: the run table itself as a file."""
+    return click.option(
+        "--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet."
+    )
+
+
 def size() -> Callable[[Command], Command]:
     """`--size`: how much a recipe costs."""
     return click.option(

@@ -25,7 +25,7 @@ ROWS_SHOWN = 8
 @click.command("read")
 @options.sources()
 @click.option("--explain", is_flag=True, help="Say what each column was taken for and what was done to its cells.")
-@click.option("--to", type=click.Path(path_type=Path, dir_okay=False), help="Write runs.csv, .jsonl or .parquet.")
+@options.to()
 @source_options
 @options.as_json()
 @options.debug()
