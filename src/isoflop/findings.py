@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 Severity = Literal["note", "warn", "refuse"]
 
@@ -42,3 +42,18 @@ def by_weight(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def refuses(findings: Iterable[Finding]) -> bool:
     """Whether any finding forbids an answer."""
     return any(finding.severity == "refuse" for finding in findings)
+
+
+class _WithFindings(Protocol):
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found."""
+
+
+class Judged:
+    """A value that carries `findings`."""
+
+    @property
+    def refused(self: _WithFindings) -> bool:
+        """Whether a finding forbids using it without `--force`."""
+        return refuses(self.findings)

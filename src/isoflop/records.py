@@ -12,6 +12,7 @@ import json
 import math
 import os
 import tempfile
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,18 @@ def read_record(path: Path, schema: str) -> dict[str, Any]:
         raise InputError(f"{path} has schema {found!r} where {schema!r} is expected: give the right kind of file.")
     assert isinstance(record, dict)
     return record
+
+
+class Saved:
+    """A value that is kept as a record."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """The versioned JSON object."""
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        write_record(Path(path), self.to_dict())
 
 
 def _stage(path: Path, text: str) -> Path:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import html as markup
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,6 +50,25 @@ class Table:
         for number, row in enumerate(self.rows):
             if len(row) != len(self.header):
                 raise UsageError(f"table: row {number} has {len(row)} cells, the header names {len(self.header)}.")
+
+
+class Tabular:
+    """A value that people look at as a table: in a notebook, as a data frame, in a paper."""
+
+    @abstractmethod
+    def table(self) -> Table:
+        """Its rows."""
+
+    def _repr_html_(self) -> str:
+        return html(self.table())
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """The rows of `table` as a pandas DataFrame."""
+        return frame(self.table())
+
+    def to_latex(self) -> str:
+        """The rows of `table` for LaTeX."""
+        return latex(self.table())
 
 
 def estimate_cells(estimate: Estimate) -> tuple[float, float | None, float | None]:

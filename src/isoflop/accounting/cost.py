@@ -15,7 +15,7 @@ from isoflop.accounting.memory import MIXED_PRECISION_ADAM, ZERO_STAGES, StateBy
 from isoflop.accounting.price import Price, find_price
 from isoflop.accounting.utilization import SECONDS_PER_HOUR, Utilization, expected_utilization
 from isoflop.errors import UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.quantities import Devices, format_dollars, format_number
 
 SCHEMA = "isoflop.cost/1"
@@ -44,7 +44,7 @@ class Tariff:
 
 
 @dataclass(frozen=True)
-class Cost:
+class Cost(Judged):
     """The cost of a run on given devices; what is not known is None, and a finding says why.
 
     `cost_usd` is the middle of `cost_range`. `memory` is bytes of model states on each device by ZeRO stage, all
@@ -68,11 +68,6 @@ class Cost:
     memory: Mapping[str, float]
     findings: tuple[Finding, ...] = ()
     architecture: Breakdown | None = None
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using it."""
-        return refuses(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""

@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop import records, tabular
 from isoflop.errors import InputError, UsageError
-from isoflop.findings import Finding, refuses
+from isoflop.findings import Finding, Judged
 from isoflop.fitting.certificate import Certificate, FitStatus
 from isoflop.fitting.forecasts import Rolling
 from isoflop.fitting.objective import Objective
@@ -25,11 +25,9 @@ from isoflop.laws.law import Input, Law, Parameter
 from isoflop.laws.stack import stack_laws, stack_theta
 from isoflop.laws.surface import GeneralSurface, to_log
 from isoflop.quantities import Estimate, format_number
+from isoflop.records import Saved
 from isoflop.runs.table import RunTable
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.fit/1"
 _OFF_THE_SCALE = 1e4
@@ -103,7 +101,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Judged, Saved, Tabular):
     """A law fitted to runs: the optimum, its certificate, its ensemble, its data and what they give cause to say.
 
     `theta` (k,) is the optimum in the order of `law.parameter_names`; `residuals` (n,) are observed minus fitted
@@ -191,11 +189,6 @@ class Fit:
             for name, values in zip(("params_exponent", "tokens_exponent"), both, strict=True)
         }
 
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using this fit without `--force`."""
-        return refuses(self.findings)
-
     def to_dict(self, *, full: bool = True) -> dict[str, Any]:
         """The versioned JSON object; `full=False` leaves out the draws and the rows."""
         record: dict[str, Any] = {
@@ -237,10 +230,6 @@ class Fit:
             record["rows"] = {**self.runs.to_dict(), "clusters": self.clusters, "residuals": self.residuals}
         return record
 
-    def save(self, path: str | Path) -> None:
-        """Write `fit.json`: all that `forecast`, `plan` and `verify` need."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """Each parameter, and each exponent of the frontier, with its interval at `level` and its meaning."""
         rows: list[tuple[Any, ...]] = []
@@ -251,13 +240,6 @@ class Fit:
         rows += [(name, *estimate_cells(value), _EXPONENTS[name]) for name, value in self.frontier.items()]
         title = f"{self.law.title}: {self.law.output} = {self.formula}"
         return Table(title, ("parameter", "value", "low", "high", "meaning"), tuple(rows))
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
 
     def to_latex(self) -> str:
         """The law with its numbers, then the rows of `table`, for LaTeX."""

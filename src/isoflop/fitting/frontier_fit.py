@@ -11,22 +11,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from isoflop import records, tabular
+from isoflop import records
 from isoflop.errors import InputError
-from isoflop.findings import Finding, refuses
+from isoflop.findings import Finding, Judged
 from isoflop.fitting.fit import SCHEMA, Ensemble, Fit, from_record, interval
 from isoflop.fitting.surface_bias import Bias
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_number
+from isoflop.records import Saved
 from isoflop.runs.table import RunTable
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 Method = Literal["isoflops", "envelope"]
 
@@ -73,7 +71,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class FrontierFit:
+class FrontierFit(Judged, Saved, Tabular):
     """The compute-optimal frontier as approach 1 or 2 finds it.
 
     `law` says which (`isoflop-parabola`, `isoflop-cubic`, `envelope`), `settings` are the arguments that were given,
@@ -109,11 +107,6 @@ class FrontierFit:
         """The exponents of the compute-optimal N and D."""
         params = self.params
         return {"params_exponent": params["a"], "tokens_exponent": params["b"]}
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using this fit without `--force`."""
-        return refuses(self.findings)
 
     def allocation(self, compute: float, level: float | None = None) -> tuple[Estimate, Estimate]:
         """The optimal model size and data at a compute, with their intervals."""
@@ -161,25 +154,10 @@ class FrontierFit:
             record["rows"] = self.runs.to_dict()
         return record
 
-    def save(self, path: str | Path) -> None:
-        """Write `fit.json`: all that `forecast`, `plan` and `verify` need."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """The coefficients and exponents of the two power laws with their intervals at `level` and their meaning."""
         rows = tuple((name, *estimate_cells(value), MEANINGS[name]) for name, value in self.params.items())
         return Table(f"{self.law}: {FORMULA}", ("parameter", "value", "low", "high", "meaning"), rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """The two power laws in two lines."""

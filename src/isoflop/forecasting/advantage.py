@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from isoflop.findings import Finding, refuses
+from isoflop.findings import Finding, Judged
 from isoflop.fitting.fit import Fit
 from isoflop.forecasting.comparability import Meeting
 from isoflop.quantities import Estimate, format_flops, format_number
@@ -38,7 +38,7 @@ class At:
 
 
 @dataclass(frozen=True)
-class Advantage:
+class Advantage(Judged):
     """What `family` is worth over the baseline.
 
     `multiplier` is the factor by which the compute of the baseline must be multiplied to reach the loss of the family
@@ -60,11 +60,6 @@ class Advantage:
     other_floor: float | None
     fit: Fit
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using this multiplier."""
-        return refuses(self.findings)
 
     @property
     def direction(self) -> str:

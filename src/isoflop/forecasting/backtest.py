@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from isoflop import records, tabular
 from isoflop.errors import InputError, Refusal, UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.estimation import fit as fit_law
 from isoflop.fitting.estimation import table_of
 from isoflop.fitting.fit import Fit, predict
 from isoflop.forecasting.calibration import calibrate, calibrated_bounds
 from isoflop.laws.law import Law
 from isoflop.quantities import Estimate
+from isoflop.records import Saved
 from isoflop.runs.compute import compute_of, has_compute
 from isoflop.runs.table import RunTable
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.backtest/1"
 _MISSED = 2.0  # half-widths
@@ -66,7 +62,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verdict(Judged, Saved, Tabular):
     """What the back-test showed: the outcomes, their errors and the coverage of the intervals."""
 
     law: str
@@ -91,11 +87,6 @@ class Verdict:
         """Share of outcomes inside their intervals."""
         return float(np.mean([outcome.covered for outcome in self.outcomes]))
 
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids trusting the result without `--force`."""
-        return refuses(self.findings)
-
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""
         return {
@@ -113,10 +104,6 @@ class Verdict:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the verdict as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """One row per hidden run: what was forecast, what came, the relative error."""
         rows = tuple(
@@ -129,17 +116,6 @@ class Verdict:
         )
         header = ("row", "params", "tokens", "compute", "forecast", "low", "high", "actual", "error", "interval")
         return Table(str(self), header, rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One sentence."""

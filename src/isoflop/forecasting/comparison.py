@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from isoflop import records, tabular
 from isoflop.errors import UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.diagnostics import examine
 from isoflop.fitting.estimation import choose_law, table_of
 from isoflop.fitting.fit import Fit, predict
@@ -24,13 +22,11 @@ from isoflop.fitting.single import Settings
 from isoflop.fitting.stacking import Contest, candidates, fit_auto, hold_contest
 from isoflop.forecasting.prediction import Forecast, forecast
 from isoflop.laws.law import Law
+from isoflop.records import Saved
 from isoflop.runs.checks.examination import carried
 from isoflop.runs.compute import compute_of, has_compute
 from isoflop.runs.table import RunTable
-from isoflop.tabular import Table
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular
 
 SCHEMA = "isoflop.compare/1"
 _ALSO = ("chinchilla-no-floor", "kaplan-nd", "log-quadratic")
@@ -62,7 +58,7 @@ class LawScore:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Judged, Saved, Tabular):
     """The laws, the best first; `forecast` is what they say together, with an interval that carries their spread.
 
     `cuts` is how many times the largest runs were hidden, `hidden` how many outcomes were forecast in all.
@@ -74,11 +70,6 @@ class Comparison:
     cuts: int
     hidden: int
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using the result without `--force`."""
-        return refuses(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""
@@ -92,26 +83,11 @@ class Comparison:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the comparison as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """One row per law, the best first."""
         header = ("law", "parameters", "median_abs_error", "mean_abs_error", "weight", "forecast")
         rows = tuple(tuple(item.to_dict()[name] for name in header) for item in self.laws)
         return Table(str(self), header, rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One sentence."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from isoflop import records, tabular
 from isoflop.errors import Refusal, UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.estimation import table_of
 from isoflop.fitting.objective import parse_objective
 from isoflop.forecasting.advantage import Advantage
@@ -29,11 +27,9 @@ from isoflop.forecasting.recipes import (
 from isoflop.forecasting.twins import PAIRS, Ladders, Pair
 from isoflop.laws.law import Law
 from isoflop.quantities import Estimate
+from isoflop.records import Saved
 from isoflop.runs.table import RunTable
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.compare/1"
 OBJECTIVE = "huber:1e-2"
@@ -53,7 +49,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class FamilyComparison:
+class FamilyComparison(Judged, Saved, Tabular):
     """Families of runs, named in column `by`, each against the baseline; `left_out` are those that tell nothing."""
 
     by: str
@@ -64,11 +60,6 @@ class FamilyComparison:
     left_out: tuple[LeftOut, ...]
     runs: RunTable
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether none of the families can be compared honestly."""
-        return refuses(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""
@@ -97,10 +88,6 @@ class FamilyComparison:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the comparison as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """One row per family: the multiplier, its trend per decade, and how many runs tell it."""
         header = (
@@ -116,17 +103,6 @@ class FamilyComparison:
             for item in self.advantages
         )
         return Table(f"Compute multipliers over {self.baseline}, {self.settings.level:.0%} intervals", header, rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One sentence per family."""

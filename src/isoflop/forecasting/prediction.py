@@ -12,14 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from isoflop import records, tabular
 from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.errors import Refusal, UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.fit import Fit, predict
 from isoflop.fitting.published_fit import fit_from
 from isoflop.forecasting.calibration import Calibration, calibrate, calibrated_bounds
@@ -28,11 +27,9 @@ from isoflop.forecasting.rivals import form_findings
 from isoflop.laws.frontier import frontier, has_frontier
 from isoflop.laws.graph import Array
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
+from isoflop.records import Saved
 from isoflop.runs.compute import compute_of, has_compute
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.forecast/1"
 _COUNTED = ("params", "tokens", "compute")
@@ -66,7 +63,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class Forecast(Judged, Saved, Tabular):
     """Forecasts at `level`, how the same intervals fared in the back-test, and what gives cause for doubt."""
 
     law: str
@@ -75,11 +72,6 @@ class Forecast:
     calibration: Calibration
     findings: tuple[Finding, ...] = ()
     output: str = "loss"
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using this forecast without `--force`."""
-        return refuses(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""
@@ -95,10 +87,6 @@ class Forecast:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the forecast as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """One row per point: what is asked for, the loss with its interval, the distance from the data."""
         others = tuple(dict.fromkeys(name for point in self.points for name in point.at))
@@ -113,17 +101,6 @@ class Forecast:
         )
         header = ("params", "tokens", "compute", *others, "loss", "low", "high", "decades_beyond_data")
         return Table(f"Forecast by {self.law}, {self.level:.0%} intervals", header, rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One line per point, and the back-test."""

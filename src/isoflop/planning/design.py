@@ -6,18 +6,14 @@ import csv
 import io
 import math
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from isoflop import records, tabular
 from isoflop.accounting.flops import six_nd
-from isoflop.findings import Finding, refuses
+from isoflop.findings import Finding, Judged
 from isoflop.planning.shape import ShapeChoice
 from isoflop.quantities import Estimate, format_count, format_flops, format_number
-from isoflop.tabular import Table
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.records import Saved
+from isoflop.tabular import Table, Tabular
 
 SCHEMA = "isoflop.design/1"
 _OPEN = 5.0  # half-width of log-loss above which an interval says nothing
@@ -81,7 +77,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class Design:
+class Design(Judged, Saved, Tabular):
     """The ladder of a design.
 
     `deviation` is the standard deviation of the forecast log-loss at the target if the prior is the truth,
@@ -106,11 +102,6 @@ class Design:
     given: int = 0
     given_deviation: float | None = None
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using it without `--force`."""
-        return refuses(self.findings)
 
     @property
     def expected(self) -> Estimate:
@@ -151,10 +142,6 @@ class Design:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the design as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """One row for each configuration."""
         rows = tuple((run.params, run.tokens, run.tokens / run.params, run.seeds, run.compute) for run in self.runs)
@@ -169,17 +156,6 @@ class Design:
         for run in self.runs:
             writer.writerows([run.params, run.tokens, run.compute, seed] for seed in range(run.seeds))
         return lines.getvalue()
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """Two lines: the ladder and what it is expected to give."""

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from isoflop import records, tabular
 from isoflop.accounting.breakdown import PlacedLayout
 from isoflop.accounting.cost import Cost
-from isoflop.findings import Finding, refuses
+from isoflop.findings import Finding, Judged
 from isoflop.planning.data_limit import DataUse
 from isoflop.planning.hyperparameters import Recipe
 from isoflop.planning.shape import ShapeChoice
 from isoflop.planning.trends import Outlook
 from isoflop.quantities import Estimate, format_count, format_dollars, format_flops, format_number
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.records import Saved
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.plan/1"
 
@@ -102,7 +98,7 @@ class Regret:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Plan(Judged, Saved, Tabular):
     """What to train.
 
     `params`, `tokens`, `loss` and `compute` carry intervals at `level`: of the optimum over draws of the fit, and for
@@ -132,11 +128,6 @@ class Plan:
     others: Mapping[str, float] = field(default_factory=dict)
     outlook: Outlook | None = None
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using this plan without `--force`."""
-        return refuses(self.findings)
 
     @property
     def recipe(self) -> Recipe | None:
@@ -181,10 +172,6 @@ class Plan:
             "warnings": [finding.to_dict() for finding in self.findings],
         }
 
-    def save(self, path: str | Path) -> None:
-        """Write the plan as JSON."""
-        records.write_record(Path(path), self.to_dict())
-
     def table(self) -> Table:
         """The plan and its alternatives, one a row."""
         header = ("plan", "params", "tokens", "compute", "loss", "low", "high", "gpu_hours", "cost_usd")
@@ -204,17 +191,6 @@ class Plan:
             for item in self.alternatives
         ]
         return Table(f"Plan by {self.law}, {self.level:.0%} intervals", header, tuple(rows))
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """Two lines: what to train, and what it takes."""

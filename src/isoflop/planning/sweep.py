@@ -6,14 +6,12 @@ import csv
 import io
 import math
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from isoflop import records, tabular
 from isoflop.errors import UsageError
-from isoflop.findings import Finding, by_weight, refuses
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.fit import Fit
 from isoflop.fitting.frontier_fit import FrontierFit
 from isoflop.laws.graph import Array
@@ -24,10 +22,8 @@ from isoflop.planning.on_frontier import frontier_losses, frontier_rows
 from isoflop.planning.on_landscape import losses_along, problem_for
 from isoflop.planning.request import Request
 from isoflop.quantities import Estimate, format_flops, parse_quantity
-from isoflop.tabular import Table, estimate_cells
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.records import Saved
+from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.frontier/1"
 MOST_POINTS = 10_000
@@ -60,7 +56,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class FrontierTable:
+class FrontierTable(Judged, Saved, Tabular):
     """The best run for each of many budgets, by a law or a frontier, with intervals at `level`."""
 
     law: str
@@ -68,11 +64,6 @@ class FrontierTable:
     device: str
     steps: tuple[Step, ...]
     findings: tuple[Finding, ...] = ()
-
-    @property
-    def refused(self) -> bool:
-        """Whether a finding forbids using it without `--force`."""
-        return refuses(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object."""
@@ -85,10 +76,6 @@ class FrontierTable:
             "refused": self.refused,
             "warnings": [finding.to_dict() for finding in self.findings],
         }
-
-    def save(self, path: str | Path) -> None:
-        """Write the table as JSON."""
-        records.write_record(Path(path), self.to_dict())
 
     def table(self) -> Table:
         """One row for each budget, three columns for each number with an interval."""
@@ -116,17 +103,6 @@ class FrontierTable:
         writer.writerow(table.header)
         writer.writerows([["" if _unknown(cell) else cell for cell in row] for row in table.rows])
         return lines.getvalue()
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def __str__(self) -> str:
         """One line for each budget."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from isoflop import records, tabular
 from isoflop.errors import UsageError
@@ -19,10 +19,7 @@ from isoflop.forecasting.calibration import Calibration
 from isoflop.reporting import checklist_answers as answers
 from isoflop.reporting.checklist_record import Answer, Record, record_of
 from isoflop.reporting.inputs import ReportInputs
-from isoflop.tabular import Table
-
-if TYPE_CHECKING:
-    import pandas
+from isoflop.tabular import Table, Tabular
 
 SCHEMA = "isoflop.checklist/1"
 UNKNOWN = "unknown"
@@ -100,7 +97,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Checklist:
+class Checklist(Tabular):
     """Every question of the reporting checklist with what the record answers."""
 
     title: str
@@ -132,13 +129,6 @@ class Checklist:
         """One row per question."""
         rows = tuple((item.section, item.question, item.answer, item.source) for item in self.items)
         return Table(f"Reporting checklist of {self.title}", ("section", "question", "answer", "source"), rows)
-
-    def _repr_html_(self) -> str:
-        return tabular.html(self.table())
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """The rows of `table` as a pandas DataFrame."""
-        return tabular.frame(self.table())
 
     def to_markdown(self) -> str:
         """A heading and a table for each section."""

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from isoflop import records, tabular
+from isoflop import records
 from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
 from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding
 from isoflop.quantities import PARAM_COUNTS, ParamCount, format_count, format_number
 from isoflop.runs.run import Run
-from isoflop.tabular import Table
+from isoflop.tabular import Table, Tabular
 
 if TYPE_CHECKING:
     import pandas
@@ -40,7 +40,7 @@ class Exclusion:
 
 
 @dataclass(frozen=True, eq=False)
-class RunTable:
+class RunTable(Tabular):
     """Runs (or checkpoints) as columns.
 
     `columns` maps names to arrays of one length: float64 for numbers (NaN = not given), object arrays of str for
@@ -255,10 +255,6 @@ class RunTable:
         """The columns behind the source line of each row; a number that is not given is None."""
         cells = [[None if cell != cell else cell for cell in values.tolist()] for values in self.columns.values()]
         return Table(str(self), ("row", *self.columns), tuple(zip(self.row.tolist(), *cells, strict=True)))
-
-    def to_latex(self) -> str:
-        """The rows of `table` for LaTeX."""
-        return tabular.latex(self.table())
 
     def to_pandas(self) -> pandas.DataFrame:
         """The columns as a pandas DataFrame whose index is the source line."""
