@@ -75,6 +75,19 @@ def test_a_torn_manifest_is_noticed(saved: Path) -> None:
         load_checkpoint(saved, run="abc")
 
 
+def test_a_changed_byte_anywhere_in_the_manifest_is_noticed(saved: Path) -> None:
+    manifest = saved / "manifest.json"
+    content = manifest.read_bytes()
+    accepted = []
+    for offset in range(len(content)):
+        for bit in (1, 16):
+            manifest.write_bytes(content[:offset] + bytes([content[offset] ^ bit]) + content[offset + 1 :])
+            found = newest_readable([saved], run="abc")
+            accepted += [] if found is None else [json.loads(manifest.read_bytes())]
+    # What is left are other ways to write the same: white space, `e` for `E`.
+    assert all(other == json.loads(content) for other in accepted)
+
+
 def test_the_checkpoint_of_another_run_is_refused(saved: Path) -> None:
     with pytest.raises(InputError, match="belongs to run 'abc'"):
         load_checkpoint(saved, run="other")

@@ -1,8 +1,8 @@
 """Checkpoints: a training state on disk, whole or not at all, and checked when it is read.
 
 A checkpoint is a directory with `state.safetensors` (weights and optimizer moments) and `manifest.json`, which
-carries the digest of the tensors and is written last: without it, or with another digest, there is no
-checkpoint. Nothing is pickled.
+carries the digest of the tensors and of its own other fields and is written last: without it, or with another
+digest, there is no checkpoint. Nothing is pickled.
 """
 
 from __future__ import annotations
@@ -60,14 +60,8 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], *, step: int, run
         raise EnvironmentFailure(
             f"{path} cannot be written ({error.strerror}): free space; the checkpoint before it is still good."
         ) from error
-    manifest = {
-        "schema": SCHEMA,
-        "run": run,
-        "step": step,
-        "sha256": hashlib.sha256(payload).hexdigest(),
-        "memory": memory,
-    }
-    records.write_record(path / MANIFEST_FILE, manifest)
+    manifest = {"schema": SCHEMA, "run": run, "step": step, "memory": memory}
+    records.write_record(path / MANIFEST_FILE, {**manifest, "sha256": _digest(payload, manifest)})
 
 
 def load_checkpoint(path: Path, *, run: str) -> Checkpoint:
@@ -79,13 +73,17 @@ def load_checkpoint(path: Path, *, run: str) -> Checkpoint:
         payload = (path / STATE_FILE).read_bytes()
     except OSError as error:
         raise InputError(f"{path / STATE_FILE} cannot be read ({error.strerror}): delete {path}.") from error
-    if hashlib.sha256(payload).hexdigest() != manifest["sha256"]:
-        raise InputError(f"{path / STATE_FILE} is damaged (its digest differs from the manifest): delete {path}.")
+    if manifest.pop("sha256", None) != _digest(payload, manifest):
+        raise InputError(f"{path} is damaged (its tensors or its manifest are not what was written): delete {path}.")
     try:
         tensors = load(payload)
     except SafetensorError as error:
         raise InputError(f"{path / STATE_FILE} is not a safetensors file ({error}): delete {path}.") from error
     return Checkpoint(path, int(manifest["step"]), tensors, manifest["memory"])
+
+
+def _digest(payload: bytes, manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(payload + records.canonical_json(manifest).encode()).hexdigest()
 
 
 def newest_readable(paths: Iterable[Path], *, run: str) -> Checkpoint | None:
