@@ -15,6 +15,7 @@ import pytest
 
 from isoflop.errors import MissingExtraError, Refusal
 from isoflop.findings import Finding
+from isoflop.forecasting.backtest import Verdict
 from isoflop.readers.examples import example_runs
 from isoflop.readers.read import read_runs
 from isoflop.reporting.report import report_from_fit, report_from_table, save_picture, write_report
@@ -165,6 +166,15 @@ def test_hostile_names_stay_text(tmp_path: Path) -> None:
 def test_the_same_inputs_give_the_same_bytes(tmp_path: Path) -> None:
     first, second = (write_report(tmp_path / name, inputs(held_out(1.955))) for name in ("a.html", "b.html"))
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_what_the_smaller_fit_of_a_back_test_finds_is_a_note_about_the_whole(tmp_path: Path) -> None:
+    values = inputs(held_out(1.955))
+    finding = Finding("degenerate", "refuse", "These runs do not determine E.")
+    verdict = Verdict("chinchilla", 0.2, 0.9, (held_out(1.955).outcome,), values.fit, (finding,))
+    page = Page(write_report(tmp_path / "report.html", replace(values, verdict=verdict)).read_text(encoding="utf-8"))
+    assert "Note. In the back-test: These runs do not determine E." in page.text
+    assert "Refused." not in page.text
 
 
 def test_a_fit_without_draws_has_a_report_without_intervals(tmp_path: Path) -> None:

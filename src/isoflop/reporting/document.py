@@ -179,9 +179,10 @@ def _all_findings(inputs: ReportInputs, calibration: Calibration) -> tuple[Findi
             *inputs.findings,
             *inputs.fit.findings,
             *calibration.findings,
-            # The back-test fits fewer runs of the same table: what it repeats is said once, about the whole.
+            # The back-test fits fewer runs of the same table: what it repeats is said once, about the whole, and what
+            # is wrong with the smaller fit alone is no fault of the whole.
             *(
-                replace(finding, message=f"In the back-test: {finding.message}")
+                replace(finding, severity="note", message=f"In the back-test: {finding.message}")
                 for finding in verdict
                 if finding.code not in told
             ),
