@@ -26,17 +26,16 @@ import numpy as np
 from benchmarks import broken_truths, coverage_measures, coverage_studies, other_methods
 from benchmarks.__main__ import machine
 from benchmarks.broken_truths import Break, broken
-from benchmarks.coverage_measures import SCORED, STUDIES, Cell, measure, outcomes
+from benchmarks.coverage_measures import SCORED, SCORED_TAILED, STUDIES, TAILED, Cell, measure, outcomes
 from benchmarks.coverage_studies import DESIGNS, FADING, NOISES, TARGETS, TRUTHS
 from benchmarks.other_methods import compare, others
 from benchmarks.parts import ROOT, run_parts
 
 PAGE = ROOT / "docs" / "reference" / "coverage.md"
 PEER = ROOT / "benchmarks" / "peer_intervals.csv"
-TAILED, OUTCOMES = 300, 50
+OUTCOMES = 50
 BROKEN = [Break("chinchilla", change, noise, 40) for noise in (0.002, 0.003, 0.005) for change in (-0.15, 0.15, 0.3)]
 BROKEN += [Break("auto", change, 0.003, 15) for change in (-0.15, 0.15, 0.3)]
-TAILED_NOISE = 0.01
 PLAIN, ELSEWHERE, TAILS = (0.87, 0.93), (0.85, 0.95), 0.82
 SHARP = 1.3
 # The public modules that the numbers come from, without and with what is said about a fit.
@@ -45,11 +44,11 @@ WHOLE = ("isoflop.fitting.estimation", "isoflop.forecasting.prediction")
 
 
 def cells() -> list[Cell]:
-    """All of them: normal errors at full size; fading correlation and heavy tails at a third and in part."""
+    """All of them: normal errors at full size; heavy tails and fading correlation at a tenth."""
     plain = [Cell(design, truth, noise) for design in DESIGNS for truth in TRUTHS for noise in NOISES]
     fading = [replace(cell, studies=TAILED) for cell in plain if cell.design == FADING and cell.truth == "besiroglu"]
     plain = [cell for cell in plain if cell.design != FADING]
-    return plain + fading + [replace(cell, tails=True, studies=TAILED) for cell in plain if cell.noise == TAILED_NOISE]
+    return plain + fading + [replace(cell, tails=True, studies=TAILED) for cell in plain]
 
 
 def main() -> None:
@@ -90,26 +89,39 @@ def page(found: dict[str, Any], tried: dict[str, Any], told: dict[str, Any], bre
     lines += _peer_table(found)
     lines += _outcome_table(told)
     lines += _break_table(breaks)
-    lines.append(_misses(missed))
+    lines += _misses(missed, found)
     lines += _other_table(tried)
     return "\n".join(lines) + "\n", missed
 
 
-def _misses(missed: int) -> str:
-    return f"""
+def _misses(missed: int, found: dict[str, Any]) -> Iterable[str]:
+    yield f"""
 ## What misses, and why
 
 Figures outside what is asked are bold: {missed} of {12 * len(cells())}. Nearly all are of three kinds.
 
-- **E, with errors of 3 %.** Many of these studies hardly bound it from below. Bounds are read off the draws, which die
-  (E = 0) more often than a profile reaches E = 0, so E is called open in studies in which the oracle's profile just
-  closes it, and that counts as not covered. The forecasts, which use the same draws, are not affected.
+- **E, with errors of 3 %.** Many of these studies hardly bound it from below, and whether they do is a question of the
+  size of the errors, which the oracle knows and a fit has to estimate: E is called open in studies in which the oracle
+  just closes it, which does not count as covering. Even the oracle, who is never called wrong for that, covers less
+  than is asked (table below): where many studies have their optimum at E = 0, refits of simulated runs lie too low.
+  Bounds are read off the profile where draws are no help; off draws alone, as was done before, they covered 59 % on the
+  15-run grid. The forecasts are not affected.
 - **beta, with checkpoints.** An interval never leaves out the stated value. That of the almost absolute objective takes
   no account of what rows of one run share, and lies at the edge of the draws; covering it costs a third of the
   sharpness.
 - **Checkpoints with errors of 3 %.** Twelve runs whose errors hang together by 0.9 are worth some thirteen rows, for
   five parameters and the correlation.
-"""
+
+E with errors of 3 %:
+
+| design | truth | covered | open here, closed for the oracle | oracle's own coverage ({SCORED} studies) |
+|---|---|---|---|---|"""
+    for cell in cells():
+        if cell.noise == max(NOISES) and not cell.tails:
+            figures = found[cell.key]
+            values = (figures["coverage"][2], figures["astray"], figures["known"][2])
+            yield f"| {cell.design} | {cell.truth} | {' | '.join(f'{value:.2f}' for value in values)} |"
+    yield ""
 
 
 def _other_table(tried: dict[str, Any]) -> Iterable[str]:
@@ -140,7 +152,8 @@ Python {platform.python_version()}, NumPy {version("numpy")}.
 Runs are simulated from laws whose constants are known, fitted with `fit("chinchilla", …)` as it comes (only the random
 starts are left out, for time), and each 90 % interval is asked two things: how often does it contain the truth, and how
 sharp is it? Sharpness is the mean interval score, the width plus 20 times any miss, beside that of an oracle that knows
-the size of the errors and how they hang together (on the first {SCORED} studies of each).
+the size of the errors and how they hang together (on the first {SCORED} studies of each, {SCORED_TAILED} with heavy
+tails).
 
 Asked: coverage of {PLAIN[0]:.0%} to {PLAIN[1]:.0%} on the 36-run grid and {ELSEWHERE[0]:.0%} to {ELSEWHERE[1]:.0%}
 elsewhere, at least {TAILS:.0%} with heavy tails, and a score of at most {SHARP} times the oracle's. Sizes span 40M to
@@ -149,7 +162,7 @@ errors of one run correlated by 0.9, evenly or fading from look to look. Heteros
 smallest run to the largest. An open bound of E counts as covering only where E is open for the oracle, too, by the
 profile of the same study. `alpha` and `beta` are the exponents, `a_opt` that of the optimal model size; the losses
 lie at 10 and 1,000 times the largest compute. The standard error of a coverage of 90 % is 0.9 % ({STUDIES:,} studies)
-or 1.7 % ({TAILED}).
+or 3 % ({TAILED}).
 """
 
 

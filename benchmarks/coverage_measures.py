@@ -11,7 +11,7 @@ from scipy.special import ndtri
 from benchmarks.coverage_studies import DESIGNS, LAW, TRUTHS, Array, Design, targets
 from isoflop.fitting.binding import bind
 from isoflop.fitting.estimation import fit
-from isoflop.fitting.fit import Fit, predict
+from isoflop.fitting.fit import Fit, interval, predict
 from isoflop.fitting.objective import parse_objective
 from isoflop.fitting.refits import refit
 from isoflop.fitting.single import Settings, fit_law
@@ -22,6 +22,7 @@ from isoflop.laws.catalogue import find
 
 LEVEL, DRAWS = 0.9, 200
 STUDIES, SCORED = 1000, 150
+TAILED, SCORED_TAILED = 100, 30
 SETTINGS = Settings(parse_objective("huber:1e-3"), draws=DRAWS, level=LEVEL, starts="projected")
 
 
@@ -50,38 +51,44 @@ def simulate(cell: Cell, number: int) -> tuple[Design, Array, Array]:
 
 
 def measure(cell: Cell) -> dict[str, Any]:
-    """Coverage (6) of one cell, and mean interval scores (6), ours and the oracle's, on its first studies."""
+    """Coverage (6) of one cell; of its first studies mean interval scores (6), ours and the oracle's, and his coverage.
+
+    `astray` is the share of studies in which E is open for us and not for the oracle.
+    """
     design, truth, _ = simulate(cell, 0)
     wanted = targets(truth, design)[0]
-    inside, ours, oracles = [], [], []
+    scored = SCORED_TAILED if cell.tails else SCORED
+    inside, ours, oracles, known, astray = [], [], [], [], 0
     for number in range(cell.studies):
         design, _, loss = simulate(cell, number)
         fitted = fit_law(LAW, design.table(loss), replace(SETTINGS, seed=number))
         low, high, unbounded = bounds(fitted, design)
         covered = (low <= wanted) & (wanted <= high)
-        if number < SCORED or unbounded:
+        if number < scored or unbounded:
             known_low, known_high, known_open = oracle(design, loss, truth, cell.noise)
             covered[2] &= known_open or not unbounded
-        if number < SCORED:
+            astray += unbounded and not known_open
+        if number < scored:
             ours.append(score(low, high, wanted))
             oracles.append(score(known_low, known_high, wanted))
+            known.append((known_low <= wanted) & (wanted <= known_high))
         inside.append(covered)
     return {
         "coverage": np.mean(inside, axis=0).tolist(),
         "score": np.mean(ours, axis=0).tolist(),
         "oracle": np.mean(oracles, axis=0).tolist(),
+        "known": np.mean(known, axis=0).tolist(),
+        "astray": astray / cell.studies,
     }
 
 
 def bounds(fitted: Fit, design: Design) -> tuple[Array, Array, bool]:
     """Bounds (6,) of what is asked, and whether E is open below, which is then 0."""
-    drawn = targets(fitted.ensemble.draws, design)
-    point = targets(fitted.theta, design)[0]
-    low, high = np.nanquantile(drawn, [(1.0 - LEVEL) / 2.0, (1.0 + LEVEL) / 2.0], axis=0)
-    low, high = np.minimum(low, point), np.maximum(high, point)
-    unbounded = fitted.params["E"].low is None
-    low[2] = 0.0 if unbounded else low[2]
-    return low, high, unbounded
+    low, high = interval(targets(fitted.ensemble.draws, design), LEVEL, targets(fitted.theta, design)[0])
+    floor = fitted.params["E"]
+    low[2] = floor.low or 0.0
+    high[2] = high[2] if floor.high is None else floor.high
+    return low, high, floor.low is None
 
 
 def score(low: Array, high: Array, truth: Array) -> Array:

@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -61,13 +62,17 @@ def run_parts(
     with context.Pool(min(os.cpu_count() or 1, max(len(todo), 1))) as pool:
         for done, key in enumerate(pool.imap_unordered(_one, todo), start=1):
             print(f"{name}: {done} of {len(todo)}: {key}", file=sys.stderr, flush=True)
-    return {key: json.loads(path.read_text()) for key, path in files.items()}
+    found = {key: json.loads(path.read_text()) for key, path in files.items()}
+    minutes = sum(item["seconds"] for item in found.values()) / 60.0
+    print(f"{name}: {minutes:.1f} CPU minutes in all", file=sys.stderr, flush=True)
+    return {key: item["result"] for key, item in found.items()}
 
 
 def _one(part: tuple[Callable[[Any], Any], Any, Path, str]) -> str:
     work, argument, path, key = part
-    result = json.dumps(work(argument))
+    started = time.process_time()
+    result = work(argument)
     beside = path.with_suffix(f".{os.getpid()}")
-    beside.write_text(result)
+    beside.write_text(json.dumps({"result": result, "seconds": time.process_time() - started}))
     beside.replace(path)
     return key

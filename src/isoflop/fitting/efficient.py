@@ -14,6 +14,7 @@ Reference: huber1964, aitken1936
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -41,6 +42,16 @@ class Efficient:
     def fitted(self) -> Array:
         """Z (n,) at the optimum."""
         return np.asarray(self.problem.surface.predict(self.phi[:, None])[0])
+
+    @property
+    def theta(self) -> Array:
+        """θ (k,) of the optimum."""
+        return np.asarray(self.problem.surface.to_user(self.phi[:, None])[0])
+
+    @cached_property
+    def least(self) -> float:
+        """The objective at the optimum."""
+        return float(polish(self.problem, self.phi[:, None]).value[0])
 
 
 def efficient_fit(problem: Problem, phi: Array, layout: Layout) -> Efficient:

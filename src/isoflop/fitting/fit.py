@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ from isoflop.runs.table import RunTable
 from isoflop.tabular import Table, Tabular, estimate_cells
 
 SCHEMA = "isoflop.fit/1"
-_OFF_THE_SCALE = 1e4
+
+Bounds = tuple[float | None, float | None]
+"""Lower and upper bound of a parameter, None where the data give none."""
 
 _EXPONENTS = {
     "params_exponent": "optimal model size grows as compute to this power",
@@ -42,12 +44,14 @@ _EXPONENTS = {
 class Ensemble:
     """Draws of the parameters: uncertainty as a value that everything downstream is computed on.
 
-    `draws` (B, k) holds one parameter vector per resample, `method` says how they came about.
+    `draws` (B, k) holds one parameter vector per resample, `method` says how they came about. `profiled` are bounds
+    at the level of the fit of parameters whose draws run off the scale, read off their profiles.
     """
 
     names: tuple[str, ...]
     draws: Array
     method: str
+    profiled: Mapping[str, Bounds] = field(default_factory=dict)
 
     def __len__(self) -> int:
         """How many draws there are."""
@@ -90,13 +94,13 @@ class MemberFit:
 class Part:
     """A law of a fit with its constants and its share of the forecast: all of it, where the law is not a stack.
 
-    `theta` (k,) is its optimum and `draws` (B, k) are its own.
+    `theta` (k,) is its optimum and `ensemble` its own.
     """
 
     law: Law
     params: dict[str, Estimate]
     theta: Array
-    draws: Array
+    ensemble: Ensemble
     weight: float = 1.0
 
 
@@ -135,22 +139,26 @@ class Fit(Judged, Saved, Tabular):
 
     @property
     def params(self) -> dict[str, Estimate]:
-        """Each parameter with its interval at `level`: percentiles of the draws; a stack has those of its members."""
+        """Each parameter with its interval at `level`, from draws or profile; a stack has those of its members."""
         if self.members:
             return {}
-        return _params(self.law, self.theta, self.ensemble.draws, self.level)
+        return _params(self.law, self.theta, self.ensemble, self.level)
 
     @property
     def parts(self) -> tuple[Part, ...]:
         """The laws that make up this fit with their constants: one, or the members of a stack by their own draws."""
         if not self.members:
-            return (Part(self.law, self.params, self.theta, self.ensemble.draws),)
+            return (Part(self.law, self.params, self.theta, self.ensemble),)
+        whole = self.ensemble
         first = len(self.members)
         found = []
         for place, member in enumerate(self.members):
-            draws = self.ensemble.draws[self.ensemble.draws[:, place] == 1.0, first : first + len(member.theta)]
-            params = _params(member.law, member.theta, draws, self.level)
-            found.append(Part(member.law, params, member.theta, draws, member.weight))
+            draws = whole.draws[whole.draws[:, place] == 1.0, first : first + len(member.theta)]
+            numbered = zip(whole.names[first : first + len(member.theta)], member.law.parameter_names, strict=True)
+            profiled = {name: whole.profiled[stacked] for stacked, name in numbered if stacked in whole.profiled}
+            own = Ensemble(member.law.parameter_names, draws, whole.method, profiled)
+            params = _params(member.law, member.theta, own, self.level)
+            found.append(Part(member.law, params, member.theta, own, member.weight))
             first += len(member.theta)
         return tuple(found)
 
@@ -226,7 +234,11 @@ class Fit(Judged, Saved, Tabular):
         if full:
             record["declaration"] = None if self.members else asdict(self.law)
             record["rolling"] = None if self.rolling is None else self.rolling.to_dict()
-            record["ensemble"] = {"names": list(self.ensemble.names), "draws": self.ensemble.draws}
+            record["ensemble"] = {
+                "names": list(self.ensemble.names),
+                "draws": self.ensemble.draws,
+                "profiled": {name: list(bounds) for name, bounds in self.ensemble.profiled.items()},
+            }
             record["rows"] = {**self.runs.to_dict(), "clusters": self.clusters, "residuals": self.residuals}
         return record
 
@@ -263,11 +275,16 @@ class Fit(Judged, Saved, Tabular):
         return "\n".join(lines)
 
 
-def _params(law: Law, theta: Array, draws: Array, level: float) -> dict[str, Estimate]:
-    return {
-        item.name: _closed(item, _estimate(float(value), draws[:, index], level))
-        for index, (item, value) in enumerate(zip(law.parameters, theta, strict=True))
-    }
+def _params(law: Law, theta: Array, ensemble: Ensemble, level: float) -> dict[str, Estimate]:
+    found = {}
+    for index, (name, value) in enumerate(zip(law.parameter_names, map(float, theta), strict=True)):
+        found[name] = _estimate(value, ensemble.draws[:, index], level)
+        if name in ensemble.profiled and len(ensemble) > 1:
+            low, high = ensemble.profiled[name]
+            found[name] = Estimate(
+                value, None if low is None else min(low, value), None if high is None else max(high, value)
+            )
+    return found
 
 
 def _estimate(value: float, draws: Array, level: float) -> Estimate:
@@ -275,18 +292,6 @@ def _estimate(value: float, draws: Array, level: float) -> Estimate:
         return Estimate(value)
     low, high = interval(draws, level, value)
     return Estimate(value, float(low), float(high))
-
-
-def _closed(parameter: Parameter, estimate: Estimate) -> Estimate:
-    """The estimate without bounds that the data do not give: a positive parameter 10,000 times off is off the scale."""
-    if parameter.scale != "log":
-        return estimate
-    low, high = estimate.low, estimate.high
-    return Estimate(
-        estimate.value,
-        None if low is None or low * _OFF_THE_SCALE < estimate.value else low,
-        None if high is None or high > estimate.value * _OFF_THE_SCALE else high,
-    )
 
 
 def interval(draws: Array, level: float, around: ArrayLike = np.nan) -> tuple[Array, Array]:
@@ -349,6 +354,7 @@ def from_record(record: Mapping[str, Any]) -> Fit:
     objective = Objective(stated["name"], stated["delta"], stated["on"], stated.get("tilt", 0.5))
     ensemble = record["ensemble"]
     draws = _numbers(ensemble["draws"]).reshape(-1, len(ensemble["names"]))  # no draws are still draws of k numbers
+    profiled = {name: (low, high) for name, (low, high) in ensemble.get("profiled", {}).items()}
     return Fit(
         law=law,
         theta=theta,
@@ -356,7 +362,7 @@ def from_record(record: Mapping[str, Any]) -> Fit:
         objective_value=record["objective"]["value"],
         status=FitStatus(record["status"]),
         certificate=Certificate.from_dict(record["certificate"]),
-        ensemble=Ensemble(tuple(ensemble["names"]), draws, record["interval_method"]),
+        ensemble=Ensemble(tuple(ensemble["names"]), draws, record["interval_method"], profiled),
         level=record["level"],
         seed=record["seed"],
         runs=RunTable.from_dict(rows),

@@ -17,13 +17,14 @@ from isoflop import expressions
 from isoflop.expressions import Call, Node, Number, Symbol
 from isoflop.fitting.efficient import Efficient
 from isoflop.fitting.simulation import wald_draws
-from isoflop.fitting.solver import Problem, polish, solve
+from isoflop.fitting.solver import Effort, Problem, polish, solve
 from isoflop.laws.graph import Array
 from isoflop.laws.law import Law, Parameter
 
 _STEPS = (0.5, 1.0, 1.5, 2.0, 2.7, 3.5, 5.0, 7.0, 10.0, 15.0, 25.0)  # in standard deviations of Wald's method
 _FAR = 3.7  # t beyond which no interval of interest reaches
 _LEVEL = 0.02  # a change of t from one step to the next below which it has levelled off
+_EFFORT = Effort(gauss_newton_steps=100, newton_steps=100, patience=0, at_rest=1e-9)
 _OFF_THE_SCALE = float(np.log(1e8))  # in the logarithm of a positive parameter
 
 
@@ -44,7 +45,7 @@ class Profile:
 def profile(fitted: Efficient, law: Law, name: str, bind_law: Callable[[Law], Problem]) -> Profile:
     """The profile of parameter `name`; `bind_law` binds a law with fewer parameters to the same rows."""
     index = law.parameter_names.index(name)
-    theta = fitted.problem.surface.to_user(fitted.phi[:, None])[0]
+    theta = fitted.theta
     width = _width(fitted, law, index)
     below = list(_side(fitted, law, index, bind_law, theta, -width))
     above = list(_side(fitted, law, index, bind_law, theta, width))
@@ -111,34 +112,39 @@ def _side(
 ) -> Iterator[tuple[float, float]]:
     """(value, t) on one side, until t is beyond interest, levels off, or the law breaks down."""
     parameter = law.parameters[index]
-    others = np.delete(theta, index)
-    least = _objective_at(fitted.problem, fitted.phi)
+    others = first = np.delete(theta, index)
     before = 0.0
     for step in _STEPS:
         value = _moved(parameter, float(theta[index]), step * width)
         if not np.isfinite(value) or (parameter.scale == "log" and value <= 0.0):
             return
-        held = replace(
-            bind_law(hold(law, parameter.name, value)),
-            objective=fitted.problem.objective,
-            whitening=fitted.problem.whitening,
-        )
-        found = polish(held, held.surface.to_internal(others[None]))
-        if not found.gradient[0] < 1e-6:
-            found = solve(held, others[None])
-        if not np.isfinite(found.value[0]):
+        size, others = departure(fitted, bind_law(hold(law, parameter.name, value)), np.stack([others, first]), _FAR)
+        if not np.isfinite(size):
             return
-        others = held.surface.to_user(found.phi)[0]
-        rise = max(float(found.value[0]) - least, 0.0)
-        t = float(np.copysign(np.sqrt(2.0 * rise) / fitted.noise.sigma, width))
+        t = float(np.copysign(size, width))
         yield value, t
         if abs(t) > _FAR or (step >= 5.0 and abs(t) - abs(before) < _LEVEL):
             return
         before = t
 
 
-def _objective_at(problem: Problem, phi: Array) -> float:
-    return float(polish(problem, phi[:, None]).value[0])
+def departure(fitted: Efficient, held: Problem, others: Array, doubted: float = np.inf) -> tuple[float, Array]:
+    """|t| of the fit with a parameter held, the others refitted from `others` (m, k - 1), and where those come to rest.
+
+    `held` is the law with that parameter held, bound to the same rows. The first start lies near; where it does not
+    come to rest or leads beyond `doubted`, the others are tried too, since a ridge would pass for a refutation.
+    """
+    held = replace(held, objective=fitted.problem.objective, whitening=fitted.problem.whitening)
+    found = polish(held, held.surface.to_internal(others[:1]), effort=_EFFORT)
+    if not found.gradient[0] < 1e-6 or _size(fitted, float(found.value[0])) > doubted:
+        again = solve(held, others, effort=_EFFORT)
+        found = again if np.min(again.value) < found.value[0] or not found.gradient[0] < 1e-6 else found
+    best = int(np.argmin(found.value))
+    return _size(fitted, float(found.value[best])), held.surface.to_user(found.phi[:, [best]])[0]
+
+
+def _size(fitted: Efficient, value: float) -> float:
+    return float(np.sqrt(2.0 * max(value - fitted.least, 0.0)) / fitted.noise.sigma)
 
 
 def _moved(parameter: Parameter, value: float, distance: float) -> float:

@@ -21,7 +21,7 @@ from isoflop.laws.graph import Array
 def parametric_draws(fitted: Efficient, draws: int, seed: int) -> Array:
     """θ (B, k) refitted to simulated data; those that did not settle are left out."""
     errors = fitted.noise.draw(draws, np.random.default_rng(seed))
-    theta = fitted.problem.surface.to_user(fitted.phi[:, None])[0]
+    theta = fitted.theta
     return refit(fitted.problem, theta, Rows(targets=fitted.fitted + errors), draws)
 
 

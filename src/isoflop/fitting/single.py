@@ -92,7 +92,8 @@ def with_ensemble(fitted: Fit, draws: int, seed: int) -> Fit:
     def bind_law(law: Law) -> Problem:
         return bind(law, runs, fitted.objective, fitted.weights)
 
-    ensemble = draw_ensemble(fitted.law, bind_law, fitted.theta, layout, draws=draws, seed=seed, method=method)
+    law, theta = fitted.law, fitted.theta
+    ensemble = draw_ensemble(law, bind_law, theta, layout, draws=draws, seed=seed, method=method, level=fitted.level)
     return replace(fitted, ensemble=ensemble)
 
 

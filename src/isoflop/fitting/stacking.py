@@ -214,7 +214,12 @@ def _with_draws(fitted: Fit, members: Sequence[tuple[float, Fit]], settings: Set
     counts = _shares(np.array([weight for weight, _ in members]), settings.draws)
     drawn = [with_ensemble(fit, count, settings.seed) for count, (_, fit) in zip(counts, members, strict=True)]
     draws = stack_draws(fitted.members, [fit.ensemble.draws for fit in drawn])
-    return replace(fitted, ensemble=Ensemble(fitted.law.parameter_names, draws, drawn[0].ensemble.method))
+    profiled = {
+        f"{name}_{number}": bounds
+        for number, fit in enumerate(drawn, start=1)
+        for name, bounds in fit.ensemble.profiled.items()
+    }
+    return replace(fitted, ensemble=Ensemble(fitted.law.parameter_names, draws, drawn[0].ensemble.method, profiled))
 
 
 def _shares(weights: Array, total: int) -> list[int]:

@@ -18,7 +18,8 @@ from collections.abc import Callable
 import numpy as np
 
 from isoflop.errors import UsageError
-from isoflop.fitting.efficient import efficient_fit
+from isoflop.fitting.efficient import Efficient, efficient_fit
+from isoflop.fitting.far_bounds import off_the_scale, profile_bounds
 from isoflop.fitting.fit import Ensemble
 from isoflop.fitting.layout import Layout
 from isoflop.fitting.objective import Objective
@@ -82,21 +83,36 @@ def draw_ensemble(
     draws: int,
     seed: int,
     method: str,
+    level: float,
 ) -> Ensemble:
     """Draws of the parameters of `law` around θ (k,) by a method of `METHODS` other than `auto`.
 
     `bind_law` binds a law to the rows of the study: this one, and for profiles the same with a parameter held. Refits
-    that did not settle are left out.
+    that did not settle are left out. Where draws of a parameter run off the scale, its profile says whether the data
+    bound it at `level`.
     """
     problem = bind_law(law)
-    if method in _RESAMPLING:
-        found = _RESAMPLING[method](problem, theta, layout, draws, seed)
-    else:
-        with np.errstate(all="ignore"):  # what a study does not determine shows in its draws
-            fitted = efficient_fit(problem, problem.surface.to_internal(theta[None])[:, 0], layout)
+
+    def efficient() -> Efficient:
+        return efficient_fit(problem, problem.surface.to_internal(theta[None])[:, 0], layout)
+
+    with np.errstate(all="ignore"):  # what a study does not determine shows in its draws
+        if method in _RESAMPLING:
+            found = _RESAMPLING[method](problem, theta, layout, draws, seed)
+        else:
+            fitted = efficient()
             found = {
                 "parametric-bootstrap": lambda: parametric_draws(fitted, draws, seed),
                 "wald-t": lambda: wald_draws(fitted, draws, seed),
                 "profile-likelihood": lambda: profile_draws(fitted, law, bind_law, draws, seed),
             }[method]()
-    return Ensemble(law.parameter_names, found[np.all(np.isfinite(found), axis=1)], method)
+        found = found[np.all(np.isfinite(found), axis=1)]
+        lost = off_the_scale(law, theta, found, level)
+        if not lost:
+            return Ensemble(law.parameter_names, found, method)
+        try:
+            fitted = efficient() if method in _RESAMPLING else fitted
+            profiled = profile_bounds(fitted, law, lost, bind_law, theta, found, level)
+        except np.linalg.LinAlgError:  # no efficient fit, where a resampled one may still have draws
+            profiled = dict.fromkeys(lost, (None, None))
+    return Ensemble(law.parameter_names, found, method, profiled)

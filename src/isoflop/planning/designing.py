@@ -19,7 +19,7 @@ from isoflop.accounting.flops import six_nd
 from isoflop.accounting.utilization import SECONDS_PER_HOUR
 from isoflop.errors import UsageError
 from isoflop.findings import Finding, by_weight
-from isoflop.fitting.fit import Ensemble, Fit
+from isoflop.fitting.fit import Fit
 from isoflop.forecasting.calibration import calibrate
 from isoflop.laws.frontier import has_frontier
 from isoflop.laws.graph import Array
@@ -237,12 +237,8 @@ def _one_law(fit: Fit) -> Fit:
     """Of a stacked fit the law with most weight, with the draws that are its own: information is that of one law."""
     if not fit.members:
         return fit
-    number = max(range(len(fit.members)), key=lambda index: fit.members[index].weight)
-    member, names = fit.members[number], fit.ensemble.names
-    own = [names.index(f"{name}_{number + 1}") for name in member.law.parameter_names]
-    drawn = fit.ensemble.draws[fit.ensemble.draws[:, names.index(f"w_{number + 1}")] == 1.0][:, own]
-    ensemble = Ensemble(member.law.parameter_names, drawn, fit.ensemble.method)
-    return replace(fit, law=member.law, theta=member.theta, ensemble=ensemble, members=())
+    part = max(fit.parts, key=lambda item: item.weight)
+    return replace(fit, law=part.law, theta=part.theta, ensemble=part.ensemble, members=())
 
 
 def _task(

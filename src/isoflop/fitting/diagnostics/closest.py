@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from isoflop.fitting.binding import residuals_of
 from isoflop.fitting.diagnostics.search import robust_deviation
-from isoflop.fitting.fit import Ensemble, Fit
+from isoflop.fitting.fit import Fit
 
 
 def closest(fitted: Fit) -> Fit:
@@ -19,8 +19,8 @@ def closest(fitted: Fit) -> Fit:
     found = []
     for place, (member, part) in enumerate(zip(fitted.members, fitted.parts, strict=True)):
         residuals = residuals_of(member.law, member.theta, fitted.runs, fitted.objective)
-        found.append((robust_deviation(residuals, len(member.theta)), place, member, part.draws, residuals))
-    _, _, member, draws, residuals = min(found, key=lambda item: item[:2])
+        found.append((robust_deviation(residuals, len(member.theta)), place, member, part.ensemble, residuals))
+    _, _, member, ensemble, residuals = min(found, key=lambda item: item[:2])
     return replace(
         fitted,
         law=member.law,
@@ -28,6 +28,6 @@ def closest(fitted: Fit) -> Fit:
         status=member.status,
         certificate=member.certificate,
         residuals=residuals,
-        ensemble=Ensemble(member.law.parameter_names, draws, fitted.ensemble.method),
+        ensemble=ensemble,
         members=(),
     )

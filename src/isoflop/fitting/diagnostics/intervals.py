@@ -39,7 +39,8 @@ def open_bounds(fitted: Fit) -> Iterator[Finding]:
                 unbounded.setdefault(" or from ".join(sides), []).append(f"{name}{of_law}")
     for sides_open, names in unbounded.items():
         message = (
-            f"The data do not bound {', '.join(names)} from {sides_open}: a law without it fits some resamples as well."
+            f"The data do not bound {', '.join(names)} from {sides_open}: other constants make up for any value there, "
+            "within the errors of the runs."
         )
         yield Finding("open-bound", "note", message)
 
@@ -51,9 +52,9 @@ def outside_own_draws(fitted: Fit) -> Iterator[Finding]:
     was asked for. Where no row is off and the law holds, the two agree within the interval.
     """
     for part in fitted.parts:
-        if len(part.draws) < _FEWEST_DRAWS:
+        if len(part.ensemble.draws) < _FEWEST_DRAWS:
             continue
-        low, high = interval(part.draws, fitted.level)
+        low, high = interval(part.ensemble.draws, fitted.level)
         away = [
             name
             for name, value, least, most in zip(part.law.parameter_names, part.theta, low, high, strict=True)
