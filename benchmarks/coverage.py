@@ -101,16 +101,18 @@ def _misses(missed: int, found: dict[str, Any]) -> Iterable[str]:
 Figures outside what is asked are bold: {missed} of {12 * len(cells())}. Nearly all are of three kinds.
 
 - **E, with errors of 3 %.** Many of these studies hardly bound it from below, and whether they do is a question of the
-  size of the errors, which the oracle knows and a fit has to estimate: E is called open in studies in which the oracle
-  just closes it, which does not count as covering. Even the oracle, who is never called wrong for that, covers less
-  than is asked (table below): where many studies have their optimum at E = 0, refits of simulated runs lie too low.
-  Bounds are read off the profile where draws are no help; off draws alone, as was done before, they covered 59 % on the
-  15-run grid. The forecasts are not affected.
+  size of the errors, which the oracle knows and a fit has to estimate, from ten degrees of freedom on the 15-run grid.
+  E is called open there in studies in which the oracle just closes it, and that does not count as covering: the table
+  below has the share, and by it and what is covered together the intervals are as good as elsewhere. Bounds are read
+  off the profile where draws are no help; off draws alone, as was done before, they covered 59 % on the 15-run grid.
+  The forecasts are not affected.
 - **beta, with checkpoints.** An interval never leaves out the stated value. That of the almost absolute objective takes
   no account of what rows of one run share, and lies at the edge of the draws; covering it costs a third of the
   sharpness.
 - **Checkpoints with errors of 3 %.** Twelve runs whose errors hang together by 0.9 are worth some thirteen rows, for
   five parameters and the correlation.
+
+Heavy tails are measured on {TAILED} studies each: a figure of 0.79 to 0.82 there is within its standard error of 0.04.
 
 E with errors of 3 %:
 
