@@ -11,7 +11,7 @@ READY := .venv/ready
 PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: demo test test-readers test-clusters check check-faults recipes bench bench-lab bench-readers bench-planning fuzz-readers published check-statistics docs format clean
+.PHONY: demo test test-readers test-clusters test-deepspeed check check-faults recipes bench bench-lab bench-readers bench-planning fuzz-readers published check-statistics docs format clean
 
 demo: $(READY)
 	$(BIN)/isoflop demo
@@ -57,6 +57,19 @@ test-clusters: .venv/clusters/ready
 	  seen = [next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages')), pathlib.Path('src').resolve()]; \
 	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(''.join(f'{path}\n' for path in seen))"
 	.venv/clusters/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -r tests/clusters/requirements.txt
+	@touch $@
+
+# The lab's trainer under DeepSpeed, two processes on this machine's CPU.
+test-deepspeed: .venv/deepspeed/ready
+	.venv/deepspeed/bin/python -m pytest -p no:cacheprovider -s -k deepspeed tests/lab/test_devices.py
+
+.venv/deepspeed/ready: tests/lab/requirements-deepspeed.txt $(READY)
+	$(BIN)/python -m venv .venv/deepspeed
+	.venv/deepspeed/bin/python -c "import pathlib, sysconfig; \
+	  seen = [next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages')), pathlib.Path('src').resolve()]; \
+	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(''.join(f'{path}\n' for path in seen))"
+	.venv/deepspeed/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  -r tests/lab/requirements-deepspeed.txt
 	@touch $@
 
 # Kills, stalls, full disks, damaged checkpoints, jumping clocks, at full size; the counts go to docs/reference/faults.md.

@@ -11,27 +11,29 @@ import torch
 from isoflop.accounting.shape import Shape
 from isoflop.errors import InputError
 from isoflop.lab.checkpoint import keep_newest, load_checkpoint, newest_readable, save_checkpoint
-from isoflop.lab.model import Transformer
-from isoflop.lab.optimizer import build_optimizer
-from isoflop.lab.state import TrainingState
-from isoflop.runs.spec import OptimizerSpec
+from isoflop.lab.ranks import ALONE
+from isoflop.lab.strategies import Replicated
+from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec, TextSpec
 
 SHAPE = Shape(layers=1, width=8, heads=1, feedforward=32, vocab=11, context=8)
 
 
-def trained(seed: int, name: str = "adamw") -> TrainingState:
-    model = Transformer(SHAPE, seed)
-    optimizer = build_optimizer(model, OptimizerSpec(1e-2, name=name))
+def trained(seed: int, name: str = "adamw") -> Replicated:
+    spec = RunSpec(
+        shape=SHAPE, text=TextSpec("directory", "0" * 64, SHAPE.vocab, 100, 10), tokens=64, batch_tokens=32,
+        optimizer=OptimizerSpec(1e-2, name=name), schedule=ScheduleSpec(), seed=seed, evaluation_windows=1,
+    )  # fmt: skip
+    strategy = Replicated(spec, ALONE)
     windows = torch.randint(0, 11, (4, 9), generator=torch.Generator().manual_seed(seed))
     for _ in range(3):
-        optimizer.zero_grad()
-        model.loss(windows).backward()
-        optimizer.step()
-    return TrainingState(model, optimizer, Path(), "abc")
+        strategy.optimizer.zero_grad()
+        strategy.backward(strategy.loss_of(windows))
+        strategy.step()
+    return strategy
 
 
-def save(path: Path, state: TrainingState) -> Path:
-    save_checkpoint(path, state.tensors(), step=3, run="abc", memory={"loss_sum": 0.1})
+def save(path: Path, strategy: Replicated) -> Path:
+    save_checkpoint(path, strategy.tensors(), step=3, run="abc", memory={"loss_sum": 0.1})
     return path
 
 

@@ -13,7 +13,8 @@ import pytest
 from isoflop.accounting.flops import training_flops
 from isoflop.errors import InputError
 from isoflop.lab.corpus import Corpus
-from isoflop.lab.training import Interrupted, Progress, log_steps, train
+from isoflop.lab.moments import log_steps
+from isoflop.lab.training import Interrupted, Progress, train
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
 from tests.lab.conftest import RecordedAttempt

@@ -7,14 +7,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from isoflop.runs.spec import Devices
+
 
 def warm_up() -> None:
     """Import now what PyTorch imports when the first optimizer is made: about a second of CPU time."""
     torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
 
 
-def describe_environment(device: torch.device) -> dict[str, str]:
-    """Versions of what decides the numbers, the machine, the device and the number of threads."""
+def describe_environment(device: torch.device, devices: Devices) -> dict[str, str]:
+    """Versions of what decides the numbers, the machine, the device, the number of threads and of processes."""
+    several = {"processes": str(devices.processes), "strategy": devices.strategy} if devices.processes > 1 else {}
     return {
         "isoflop": _version("isoflop"),
         "python": platform.python_version(),
@@ -23,6 +26,7 @@ def describe_environment(device: torch.device) -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
         "threads": str(torch.get_num_threads()),
+        **several,
     }
 
 

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from isoflop.lab.evaluation import Casting
-from isoflop.lab.model import LanguageModel
+from isoflop.lab.strategies import Strategy
 
 NOISE_SCALE_BATCHES = 8
 
 
-def gradient_noise_scale(model: LanguageModel, batches: Sequence[Tensor], casting: Casting) -> dict[str, float]:
-    """The simple gradient noise scale of `model` in tokens, from the gradients of several equal batches.
+def gradient_noise_scale(strategy: Strategy, batches: Sequence[Tensor], casting: Casting) -> dict[str, float]:
+    """The simple gradient noise scale of a model in tokens, from the gradients of several equal batches.
 
     With G_i the gradient of batch i of b tokens and G their mean over n batches (n b tokens), as in [mccandlish2018]:
 
@@ -24,14 +24,14 @@ def gradient_noise_scale(model: LanguageModel, batches: Sequence[Tensor], castin
     Both are unbiased, their ratio is not, and `gradient_squared` may come out below zero where noise rules.
     """
     size = batches[0].shape[0] * (batches[0].shape[1] - 1)
-    parameters = list(model.parameters())
-    total = [torch.zeros_like(parameter) for parameter in parameters]
+    total: list[Tensor] = []
     small = 0.0
     for batch in batches:
         with casting():
-            loss = model.loss(batch)
-        gradients = torch.autograd.grad(loss, parameters)
+            loss = strategy.model.loss(batch)
+        gradients = strategy.gradients(loss)
         small += sum(gradient.double().square().sum().item() for gradient in gradients) / len(batches)
+        total = total or [torch.zeros_like(gradient) for gradient in gradients]
         for held, gradient in zip(total, gradients, strict=True):
             held += gradient / len(batches)
     large = sum(held.double().square().sum().item() for held in total)

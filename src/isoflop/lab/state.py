@@ -8,12 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from isoflop.lab import checkpoint as checkpoints
-from isoflop.lab.model import LanguageModel
-from isoflop.lab.optimizer import Optimizers
+from isoflop.lab.strategies import Strategy
 from isoflop.runs.run import Curve
 
 
@@ -40,11 +36,11 @@ class Memory:
         """Wall seconds spent so far."""
         return self.seconds + time.monotonic() - self._started[0]
 
-    def take_time(self) -> None:
-        """Add the time since the last call to what is remembered."""
+    def take_time(self, processes: int = 1) -> None:
+        """Add the time since the last call to what is remembered; `processes` that work in step take as much each."""
         now = time.monotonic(), time.process_time()
         self.seconds += now[0] - self._started[0]
-        self.cpu_seconds += now[1] - self._started[1]
+        self.cpu_seconds += processes * (now[1] - self._started[1])
         self._started = now
 
     def to_dict(self) -> dict[str, Any]:
@@ -59,57 +55,47 @@ class Memory:
 
 
 class TrainingState:
-    """A model and its optimizers, saved in the directory of an attempt and found again there."""
+    """The state of a strategy, saved whole in the directory of an attempt and found again there."""
 
-    def __init__(self, model: LanguageModel, optimizer: Optimizers, attempt: Path, run: str) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(self, strategy: Strategy, attempt: Path, run: str) -> None:
+        self.strategy = strategy
         self._attempt, self._run = attempt, run
         self._saved: tuple[Path, ...] = ()
 
-    def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by name; they are the live ones."""
-        found = {}
-        for name, parameter in self.model.named_parameters():
-            found[f"model/{name}"] = parameter.detach()
-            for key, value in self.optimizer.state_of(parameter).items():
-                found[f"optimizer/{key}/{name}"] = value
-        return found
-
-    def put(self, tensors: dict[str, Tensor]) -> None:
-        """Put tensors as `tensors` names them into model and optimizers, bit for bit."""
-        with torch.no_grad():
-            for name, parameter in self.model.named_parameters():
-                parameter.copy_(tensors[f"model/{name}"])
-                keys = [
-                    key.split("/")[1] for key in tensors if key.startswith("optimizer/") and key.endswith(f"/{name}")
-                ]
-                state = {key: tensors[f"optimizer/{key}/{name}"] for key in keys}
-                placed = {key: value.to(parameter.device).clone() for key, value in state.items()}
-                self.optimizer.set_state(parameter, placed)
-
     def resume(self, paths: Sequence[Path]) -> Memory:
         """Go on from the first of `paths` (newest first) that can be read; a new memory where there is none."""
-        found = checkpoints.newest_readable(paths, run=self._run)
-        if found is None:
+        ranks = self.strategy.ranks
+        found = checkpoints.newest_readable(paths, run=self._run) if ranks.writes else None
+        # One process chooses: the others may not see the newest files yet, and none may go on from another.
+        chosen = ranks.told(str(found.path) if found else "")
+        if not chosen:
             return Memory()
-        self.put(found.tensors)
+        found = found or checkpoints.load_checkpoint(Path(chosen), run=self._run)
+        self.strategy.put(found.tensors)
         return Memory.from_dict(found.memory)
 
     def save(self, memory: Memory) -> None:
         """Write a checkpoint and keep the two newest of this attempt."""
-        memory.take_time()
-        path = checkpoints.checkpoint_path(self._attempt, memory.step)
-        checkpoints.save_checkpoint(path, self.tensors(), step=memory.step, run=self._run, memory=memory.to_dict())
-        self._saved = checkpoints.keep_newest((*(place for place in self._saved if place != path), path))
+        ranks = self.strategy.ranks
+        memory.take_time(ranks.size)
+        whole = {}
+        for name, tensor in self.strategy.tensors().items():
+            gathered = self.strategy.whole(tensor)
+            if ranks.writes:
+                whole[name] = gathered.cpu()
+        if ranks.writes:
+            path = checkpoints.checkpoint_path(self._attempt, memory.step)
+            checkpoints.save_checkpoint(path, whole, step=memory.step, run=self._run, memory=memory.to_dict())
+            self._saved = checkpoints.keep_newest((*(place for place in self._saved if place != path), path))
 
 
 class Snapshot:
     """A copy of a training state in memory, to come back to after a branch."""
 
-    def __init__(self, state: TrainingState) -> None:
-        self._state = state
-        self._tensors = {name: tensor.clone() for name, tensor in state.tensors().items()}
+    def __init__(self, strategy: Strategy) -> None:
+        self._strategy = strategy
+        self._tensors = {name: tensor.clone() for name, tensor in strategy.tensors().items()}
 
     def put_back(self) -> None:
         """Make the state what it was."""
-        self._state.put(self._tensors)
+        self._strategy.put(self._tensors)

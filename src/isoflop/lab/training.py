@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,20 +27,18 @@ from isoflop.lab.corpus import Corpus
 from isoflop.lab.device import best_device, is_out_of_memory
 from isoflop.lab.environment import describe_environment
 from isoflop.lab.evaluation import evaluate, evaluation_windows
-from isoflop.lab.model import build_model
-from isoflop.lab.optimizer import build_optimizer
+from isoflop.lab.moments import evaluation_steps, log_steps
 from isoflop.lab.probes import NOISE_SCALE_BATCHES, gradient_noise_scale
+from isoflop.lab.ranks import ALONE, Ranks
 from isoflop.lab.schedule import decay_steps_of, learning_rate_at, warmup_steps_of
 from isoflop.lab.state import Memory, Snapshot, TrainingState
+from isoflop.lab.strategies import build_strategy
 from isoflop.runs.run import Evaluation, Run, State
-from isoflop.runs.spec import RunSpec
+from isoflop.runs.spec import Devices, RunSpec, StrategyName
 
-LOG_POINTS = 150
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 # A loss this far above that of the first steps, after warm-up, has never come back down.
 DIVERGENCE_NATS = 1.0
-# Held-out loss is first taken this far into a run that asks for it several times.
-FIRST_EVALUATION = 1 / 64
 
 
 class Attempt(Protocol):
@@ -85,6 +84,8 @@ def train(
     on_progress: Callable[[Progress], None],
     stop: Callable[[], bool],
     checkpoint_seconds: float = SECONDS_BETWEEN_CHECKPOINTS,
+    ranks: Ranks = ALONE,
+    strategy: StrategyName = "ddp",
 ) -> Run:
     """Train `spec` on `corpus`, score it on held-out windows, and return the run.
 
@@ -96,44 +97,55 @@ def train(
         on_progress: Called at every point of the log.
         stop: Asked after every update; once true, the state is saved and Interrupted is raised.
         checkpoint_seconds: Wall time between checkpoints.
+        ranks: The processes that train it together; every one of them calls this.
+        strategy: How they share the model, where there are several.
 
     Raises:
         InputError: `corpus` is not the text of `spec`.
+        UsageError: this many processes cannot share a batch of `spec`, or not with this strategy.
         Interrupted: `stop` said so.
     """
     if corpus.spec.sha256 != spec.text.sha256:
         planned = spec.text.sha256[:12]
         raise InputError(f"run {spec.identifier} was planned on another text (sha256 {planned}...): plan it again.")
     clock = Memory()
+    finished = partial(_finished, spec, Devices(strategy, ranks.size))
     try:
-        loop = _Loop(spec, corpus, attempt, resume_from)
+        loop = _Loop(spec, corpus, attempt, resume_from, ranks, strategy)
         clock = loop.memory
         loop.run(on_progress, stop, checkpoint_seconds)
     except _Diverged:
-        return _finished(spec, "diverged", clock, "diverged after {step} of {steps} steps: lower the learning rate.")
+        return finished("diverged", clock, "diverged after {step} of {steps} steps: lower the learning rate.")
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return _finished(spec, "failed", clock, "out of memory after {step} of {steps} steps: raise micro_batches.")
-    return _finished(spec, "done", loop.memory, "")
+        return finished("failed", clock, "out of memory after {step} of {steps} steps: raise micro_batches.")
+    return finished("done", loop.memory, "")
 
 
 class _Loop:
     """The moving parts of one training run."""
 
-    def __init__(self, spec: RunSpec, corpus: Corpus, attempt: Attempt, resume_from: Sequence[Path]) -> None:
-        self.spec, self.corpus, self.attempt = spec, corpus, attempt
+    def __init__(
+        self,
+        spec: RunSpec,
+        corpus: Corpus,
+        attempt: Attempt,
+        resume_from: Sequence[Path],
+        ranks: Ranks,
+        strategy: StrategyName,
+    ) -> None:
+        self.spec, self.corpus, self.attempt, self.ranks = spec, corpus, attempt, ranks
         self.device = best_device()
-        self.model = build_model(spec.shape, spec.seed, spec.maximal_update).to(self.device)
-        self.optimizer = build_optimizer(self.model, spec.optimizer, spec.maximal_update)
-        self.loss_of = torch.compile(self.model.loss) if spec.compile else self.model.loss
+        self.strategy = build_strategy(spec, ranks, strategy)
+        self.model = self.strategy.model
         self.order = order_of(spec)
         self.log_steps = log_steps(spec.steps)
         self.evaluation_steps = evaluation_steps(spec.steps, spec.evaluation_points)
         self.branch_ends = tuple(sorted(tokens // spec.batch_tokens for tokens in spec.branches))
-        self.state = TrainingState(self.model, self.optimizer, attempt.path, spec.identifier)
+        self.state = TrainingState(self.strategy, attempt.path, spec.identifier)
         self.memory = self.state.resume(resume_from)
-        self.losses = [torch.tensor(loss) for loss in self.memory.losses]
+        self.losses = [torch.tensor(loss, device=self.device) for loss in self.memory.losses]
         if self.memory.step == 0:
             self.memory.first_loss = self._mean_loss_of_first_batch()
 
@@ -149,12 +161,13 @@ class _Loop:
             if memory.step in self.evaluation_steps and memory.step < spec.steps:
                 self.evaluate(memory.step, cooled=False)
             self._branch(stop)
-            if stop():
-                self.save()
-                raise Interrupted(memory.step)
-            if time.monotonic() - last_checkpoint >= checkpoint_seconds and memory.step < spec.steps:
+            due = time.monotonic() - last_checkpoint >= checkpoint_seconds and memory.step < spec.steps
+            stopping, saving = self.ranks.any(stop(), due)
+            if stopping or saving:
                 self.save()
                 last_checkpoint = time.monotonic()
+            if stopping:
+                raise Interrupted(memory.step)
         self.evaluate(memory.step, cooled=True)
 
     def casting(self) -> torch.autocast:
@@ -162,28 +175,27 @@ class _Loop:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.spec.precision == "bfloat16")
 
     def batch(self, step: int) -> torch.Tensor:
-        """Windows (batch, context + 1) of update `step`."""
+        """Windows (batch, context + 1) of update `step`, of several processes this one's share."""
         windows = windows_of_step(self.corpus.train, self.order, step, self.spec.shape.context)
-        return torch.from_numpy(windows.astype(np.int64)).to(self.device)
+        return self.ranks.share(torch.from_numpy(windows.astype(np.int64))).to(self.device)
 
     def update(self, learning_rate: float, step: int | None = None) -> None:
         """One optimizer step on the batch of update `step`, the one that is due unless given."""
-        self.optimizer.set_learning_rate(learning_rate)
-        self.optimizer.zero_grad()
+        self.strategy.optimizer.set_learning_rate(learning_rate)
+        self.strategy.optimizer.zero_grad()
         pieces = self.batch(self.memory.step if step is None else step).chunk(self.spec.micro_batches)
-        for piece in pieces:
-            with self.casting():
-                loss = self.loss_of(piece)
-            share = loss if len(pieces) == 1 else loss / len(pieces)
-            share.backward()  # type: ignore[no-untyped-call]
+        for place, piece in enumerate(pieces, start=1):
+            with self.strategy.syncing(last=place == len(pieces)):
+                with self.casting():
+                    loss = self.strategy.loss_of(piece)
+                self.strategy.backward(loss if len(pieces) == 1 else loss / len(pieces))
             self.losses.append(loss.detach())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.spec.optimizer.clip)
-        self.optimizer.step()
+        self.strategy.step()
 
     def report(self, on_progress: Callable[[Progress], None]) -> None:
         """Log the mean loss since the last report, and end a training that has diverged."""
         memory, spec = self.memory, self.spec
-        loss = torch.stack(self.losses).double().mean().item() if self.losses else math.nan
+        loss = self.ranks.mean(torch.stack(self.losses).double().mean()).item() if self.losses else math.nan
         self.losses = []
         tokens = memory.step * spec.batch_tokens
         if math.isfinite(loss):
@@ -210,7 +222,7 @@ class _Loop:
 
     def save(self) -> None:
         """Write a checkpoint of where the run is."""
-        self.memory.losses = [loss.item() for loss in self.losses]
+        self.memory.losses = self.ranks.mean(torch.stack(self.losses)).tolist() if self.losses else []
         self.state.save(self.memory)
 
     def _branch(self, stop: Callable[[], bool]) -> None:
@@ -220,11 +232,11 @@ class _Loop:
         for end in self.branch_ends[memory.branches_done :]:
             if memory.step != end - decay_steps_of(end, spec.schedule):
                 return
-            trunk, losses = Snapshot(self.state), list(self.losses)
+            trunk, losses = Snapshot(self.strategy), list(self.losses)
             for step in range(memory.step, end):
                 rate = learning_rate_at(step, end, spec.optimizer.learning_rate, spec.schedule, warmup_steps=warmup)
                 self.update(rate, step)
-                if stop():
+                if self.ranks.any(stop())[0]:
                     trunk.put_back()
                     self.losses = losses
                     self.save()
@@ -243,17 +255,17 @@ class _Loop:
         if count < 2:
             return {}
         batches = torch.from_numpy(windows[mixed].astype(np.int64)).to(self.device).chunk(count)
-        return gradient_noise_scale(self.model, batches, self.casting)
+        return gradient_noise_scale(self.strategy, batches, self.casting)
 
     @torch.no_grad()
     def _mean_loss_of_first_batch(self) -> float:
         with self.casting():
-            return self.model.loss(self.batch(0)).item()
+            return self.ranks.mean(self.model.loss(self.batch(0))).item()
 
 
-def _finished(spec: RunSpec, state: State, memory: Memory, message: str) -> Run:
+def _finished(spec: RunSpec, devices: Devices, state: State, memory: Memory, message: str) -> Run:
     """The run as it came out."""
-    memory.take_time()
+    memory.take_time(devices.processes)
     count = count_parameters(spec.shape)
     evaluations = tuple(Evaluation.from_dict(item) for item in memory.evaluations)
     last = next((item for item in reversed(evaluations) if not item.part), None) if state == "done" else None
@@ -269,25 +281,7 @@ def _finished(spec: RunSpec, state: State, memory: Memory, message: str) -> Run:
         cpu_seconds=memory.cpu_seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         message=message.format(step=memory.step, steps=spec.steps),
-        environment=describe_environment(best_device()),
+        environment=describe_environment(best_device(), devices),
         curve=memory.curve(),
         evaluations=evaluations,
     )
-
-
-def log_steps(steps: int, points: int = LOG_POINTS) -> frozenset[int]:
-    """About `points` steps at which a run of `steps` reports: even on a logarithmic axis, the last one included."""
-    return frozenset(int(step) for step in np.unique(np.geomspace(1, steps, points).round())) | {steps}
-
-
-def evaluation_steps(steps: int, points: int) -> frozenset[int]:
-    """At most `points` steps at which held-out loss is taken: even on a logarithmic axis, the last one included.
-
-    Example:
-        >>> sorted(evaluation_steps(640, 4))
-        [10, 40, 160, 640]
-    """
-    if points == 1:
-        return frozenset({steps})
-    first = max(1.0, steps * FIRST_EVALUATION)
-    return frozenset(int(step) for step in np.geomspace(first, steps, points).round()) | {steps}

@@ -18,6 +18,7 @@ from isoflop.errors import UsageError
 Precision = Literal["float32", "bfloat16"]
 OptimizerName = Literal["adamw", "muon"]
 ScheduleKind = Literal["wsd", "cosine", "constant"]
+StrategyName = Literal["ddp", "fsdp", "deepspeed-zero1", "deepspeed-zero2", "deepspeed-zero3"]
 Probe = Literal["positions", "noise-scale"]
 """What is measured beside the loss: the loss at every position in the context, the gradient noise scale."""
 
@@ -128,16 +129,30 @@ class TrainerSpec:
 
 
 @dataclass(frozen=True)
-class Launch:
-    """How a program of the user's is started and ended: none of it decides which run it is.
+class Devices:
+    """How many processes, one a device, the lab trains a run with, and how they share it.
 
-    `environment` adds to that of the worker; a program that takes longer than `timeout` seconds is ended and failed;
-    one that is asked to stop is ended after `grace` seconds.
+    They change the rounding of the numbers, nothing else: the batch, its order and the checkpoints are those of one
+    process. Under `ddp` each holds the whole model, under `fsdp` a share of it; `deepspeed-zero1` shares out the
+    optimizer's state, `-zero2` gradients too, `-zero3` all.
+    """
+
+    strategy: StrategyName = "ddp"
+    processes: int = 1
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a run's training is started and ended: none of it decides which run it is.
+
+    Of a program of the user's: `environment` adds to that of the worker; one that takes longer than `timeout` seconds
+    is ended and failed; one that is asked to stop is ended after `grace` seconds. `devices` are for the lab's trainer.
     """
 
     environment: dict[str, str] = field(default_factory=dict)
     timeout: float | None = None
     grace: float = 3.0
+    devices: Devices = Devices()
 
 
 @dataclass(frozen=True)
@@ -232,6 +247,26 @@ class RunSpec:
                 "trainer": TrainerSpec(tuple(trainer["command"]), trainer["metrics"]) if trainer else None,
             }
         )
+
+
+def check_devices(spec: RunSpec, devices: Devices) -> None:
+    """See that a run can be trained with `devices`.
+
+    Raises:
+        UsageError: its batch cannot be shared out evenly, or the strategy cannot do what the run asks for.
+    """
+    processes, strategy = devices.processes, devices.strategy
+    if processes == 1:
+        return
+    rows = spec.shape.context * spec.micro_batches
+    if spec.batch_tokens % (rows * processes):
+        parts = f" x micro_batches={spec.micro_batches}" if spec.micro_batches > 1 else ""
+        raise UsageError(
+            f"devices.processes={processes} cannot share a batch evenly: batch_tokens={spec.batch_tokens} must be a "
+            f"multiple of {processes} x context={spec.shape.context}{parts}."
+        )
+    if strategy.startswith("deepspeed") and spec.optimizer.name == "muon":
+        raise UsageError(f"devices.strategy={strategy!r} knows AdamW only: use ddp or fsdp with optimizer muon.")
 
 
 def _are_weights(mixture: tuple[float, ...]) -> bool:
