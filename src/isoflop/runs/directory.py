@@ -1,7 +1,7 @@
 """A run's directory on disk: the one place that writes and reads it.
 
     runs/<id>/spec.json                     what is to be trained; <id> is its identifier
-    runs/<id>/launch.json                   how a program of the user's is started: limits and environment
+    runs/<id>/launch.json                   how its training is started: limits, environment, devices
     runs/<id>/attempts/<k>/owner.json       which process works, or worked, on attempt k
     runs/<id>/attempts/<k>/heartbeat        touched while it does, gone once it has stopped
     runs/<id>/attempts/<k>/metrics.jsonl    one checksummed record a line
@@ -34,7 +34,7 @@ from isoflop import records
 from isoflop.errors import EnvironmentFailure, InputError
 from isoflop.runs.liveness import ProcessIdentity, is_certainly_gone, this_process
 from isoflop.runs.run import Curve, Run, State
-from isoflop.runs.spec import Launch, RunSpec
+from isoflop.runs.spec import Devices, Launch, RunSpec
 
 LEASE_SECONDS = 60.0
 """An attempt whose heartbeat is older may be taken over; workers beat every few seconds."""
@@ -172,7 +172,7 @@ class RunDirectory:
 
     @property
     def launch_path(self) -> Path:
-        """Where it says how a program of the user's is started."""
+        """Where it says how its training is started."""
         return self.path / "launch.json"
 
     @property
@@ -197,17 +197,20 @@ class RunDirectory:
         return spec
 
     def launch(self) -> Launch:
-        """How a program of the user's is started here; what `Launch` says by itself where nothing was written."""
+        """How its training is started here; what `Launch` says by itself where nothing was written."""
         if not self.launch_path.exists():
             return Launch()
         record = records.read_record(self.launch_path, "isoflop.launch/1")
+        told = {key: value for key, value in record.items() if key != "schema"}
         try:
-            return Launch(**{key: value for key, value in record.items() if key != "schema"})
+            return Launch(**{**told, "devices": Devices(**told.get("devices", {}))})
         except TypeError as error:
             raise InputError(f"{self.launch_path} lacks or has an unknown field ({error}): delete it.") from error
 
     def set_launch(self, launch: Launch) -> None:
-        """Write how a program of the user's is started, unless that is what stands there."""
+        """Write how its training is started, unless that is what stands there or goes without saying."""
+        if launch == Launch() and not self.launch_path.exists():
+            return
         record = {"schema": "isoflop.launch/1", **asdict(launch)}
         text = records.to_json(record, indent=1) + "\n"
         if not self.launch_path.exists() or self.launch_path.read_text(encoding="utf-8") != text:

@@ -19,7 +19,7 @@ from isoflop.fitting.fit import Fit
 from isoflop.lab.mirrors import check_mirrors
 from isoflop.quantities import format_count, format_dollars, format_duration, format_flops
 from isoflop.runs.directory import RunDirectory
-from isoflop.runs.spec import TextSpec
+from isoflop.runs.spec import TextSpec, check_devices
 from isoflop.studies.analyses.analysis import Analysis
 from isoflop.studies.analysing import PAGE_FILE, analyse_study, evidence_of, write_table
 from isoflop.studies.cost import StudyCost, study_cost
@@ -80,7 +80,9 @@ class PreparedStudy:
         if cost.done == cost.runs:
             return "\n".join([*lines, "All runs are there; nothing is left to train."])
         there = f"{cost.done} of {cost.runs} runs are there; " if cost.done else ""
-        cores = f"{cost.slots} core" + ("s" if cost.slots > 1 else "")
+        processes = self.study.launch.devices.processes
+        count = cost.slots * processes
+        cores = f"{count} core" + ("s" if count > 1 else "") + (f", {processes} for each run" if processes > 1 else "")
         dollars = "" if cost.dollars is None else f", about ${cost.dollars:,.2f}"
         time = f"about {format_duration(cost.seconds)} on {cores}{dollars}"
         lines.append(f"Cost: {there}{format_flops(cost.compute)} to go, {time}.")
@@ -141,10 +143,15 @@ def prepare_study(study_file: Path, slots: int = 1, *, max_cost: str | None = No
     limit_of(study.spending)
     if study.trainer is None and importlib.util.find_spec("torch") is None:
         raise MissingExtraError("torch", "lab", "training")
+    strategy = study.launch.devices.strategy
+    if strategy.startswith("deepspeed") and importlib.util.find_spec("deepspeed") is None:
+        raise MissingExtraError("deepspeed", "deepspeed", f"devices.strategy={strategy!r}")
     check_mirrors(study.mirrors)
     directory = study_file.resolve().parent
     text = prepare_text(directory, study.text)
     planned = plan_runs(study, text.spec)
+    for run in planned:
+        check_devices(run.spec, study.launch.devices)
     cost = study_cost(directory, planned, slots, dollars_per_hour=study.spending.dollars_per_hour)
     return PreparedStudy(study, directory, text, planned, cost, _repeated_text(planned, text.spec))
 
@@ -223,7 +230,7 @@ def _analysed(prepared: PreparedStudy) -> StudyOutcome:
 def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Reporter) -> None:
     """Train what is not done of the runs of one role."""
     title = {"ladder": "Training the ladder", "held-out": "Training what was forecast"}[role]
-    launch = prepared.study.launch if prepared.study.trainer else None
+    launch = prepared.study.launch
     spending = prepared.study.spending
     target = max(prepared.of("held-out"), key=lambda run: run.compute, default=None)
     ordered = in_order(prepared.of(role), order_of(spending), target)

@@ -8,7 +8,7 @@ from isoflop.errors import UsageError
 from isoflop.studies.engine import Engine
 from isoflop.studies.inline import InlineEngine
 from isoflop.studies.launchers import launcher_for
-from isoflop.studies.processes import ProcessEngine
+from isoflop.studies.processes import ProcessEngine, runs_at_once
 from isoflop.studies.site import ENGINES
 from isoflop.studies.study import Study
 from isoflop.studies.study_file import read_study
@@ -17,7 +17,7 @@ from isoflop.studies.study_file import read_study
 def engine_for(study_file: Path, on: str | None = None, *, slots: int | None = None) -> Engine:
     """The engine that the study names, or the one called `on`: one of `site.ENGINES`.
 
-    `slots` is how many runs worker processes on this machine train at once, one a core unless given.
+    `slots` is how many runs worker processes on this machine train at once, as many as it has cores for unless given.
 
     Raises:
         UsageError: there is no engine of that name.
@@ -43,4 +43,6 @@ def _engine(study: Study, directory: Path, on: str, slots: int | None) -> Engine
             from isoflop.studies.ray import RayEngine
 
             return RayEngine(directory, study.site.ray)
-    return ProcessEngine(directory, slots, launcher_for(directory, lab=study.trainer is None))
+    processes = study.launch.devices.processes
+    slots = runs_at_once(processes) if slots is None else slots
+    return ProcessEngine(directory, slots, launcher_for(directory, lab=study.trainer is None and processes == 1))

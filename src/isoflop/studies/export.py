@@ -70,8 +70,7 @@ def _open_runs(prepared: PreparedStudy) -> list[PlannedRun]:
         for run in prepared.planned:
             if run.role == role:
                 directory = create_run_directory(prepared.directory, run.spec)
-                if run.spec.trainer is not None:
-                    directory.set_launch(prepared.study.launch)
+                directory.set_launch(prepared.study.launch)
                 if not directory.is_done():
                     found.append(run)
         if found:

@@ -68,6 +68,11 @@ class ProcessEngine(Engine):
         self._waiting.clear()
 
 
+def runs_at_once(processes: int) -> int:
+    """How many runs of so many processes each this machine trains at once, a core for each."""
+    return max(1, usable_cores() // processes)
+
+
 def usable_cores() -> int:
     """Cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, model_validator
 
 from isoflop.errors import UsageError
-from isoflop.runs.spec import Launch, TrainerSpec
+from isoflop.runs.spec import Devices, Launch, StrategyName, TrainerSpec
 from isoflop.studies.placeholders import check_placeholders
 from isoflop.studies.section import Dollars, Seconds, Section
 from isoflop.studies.site import Order, RaySite, SlurmSite, Spending
@@ -43,6 +43,17 @@ class TrainerSection(Section):
         return Launch(dict(self.environment), self.timeout, self.grace)
 
 
+class DevicesSection(Section):
+    """`[devices]`."""
+
+    processes: Annotated[int, Field(ge=1)]
+    strategy: StrategyName = "ddp"
+
+    def devices(self) -> Devices:
+        """The value."""
+        return Devices(self.strategy, self.processes)
+
+
 class SlurmSection(Section):
     """`[slurm]`."""
 
@@ -51,7 +62,7 @@ class SlurmSection(Section):
     qos: Word | None = None
     constraint: Word | None = None
     gpus: Word | None = None
-    cpus: Annotated[int, Field(ge=1)] = 1
+    cpus: Annotated[int, Field(ge=1)] | None = None
     memory: Word | None = None
     time: Seconds | None = None
     max_running: Annotated[int, Field(ge=1)] = 64
@@ -62,9 +73,9 @@ class SlurmSection(Section):
     python: Line | None = None
     poll: Seconds = 5.0
 
-    def site(self) -> SlurmSite:
-        """The value."""
-        told: dict[str, Any] = self.model_dump()
+    def site(self, processes: int) -> SlurmSite:
+        """The value, with a core for each of the `processes` of a run unless the file says how many."""
+        told: dict[str, Any] = {**self.model_dump(), "cpus": self.cpus or processes}
         for key in ("header", "modules", "setup", "container"):
             told[key] = tuple(told[key])
         return SlurmSite(**told)
@@ -74,14 +85,14 @@ class RaySection(Section):
     """`[ray]`."""
 
     address: str | None = None
-    cpus: Annotated[float, Field(gt=0)] = 1.0
+    cpus: Annotated[float, Field(gt=0)] | None = None
     gpus: Annotated[float, Field(ge=0)] = 0.0
     resources: dict[str, Annotated[float, Field(gt=0)]] = {}
     retries: Annotated[int, Field(ge=0)] = 3
 
-    def site(self) -> RaySite:
-        """The value."""
-        return RaySite(**self.model_dump())
+    def site(self, processes: int) -> RaySite:
+        """The value, with a core for each of the `processes` of a run unless the file says how many."""
+        return RaySite(**{**self.model_dump(), "cpus": self.cpus or float(processes)})
 
 
 class CostSection(Section):

@@ -13,7 +13,7 @@ from isoflop.quantities import format_duration
 from isoflop.runs.directory import BriefResult, RunDirectory
 from isoflop.studies.cost import StudyCost, study_cost
 from isoflop.studies.plan import plan_runs
-from isoflop.studies.processes import usable_cores
+from isoflop.studies.processes import runs_at_once
 from isoflop.studies.results_index import brief_results
 from isoflop.studies.study import PlannedRun
 from isoflop.studies.study_file import read_study
@@ -77,9 +77,10 @@ class StudyStatus:
             return f"{self.study}: complete ({text})."
         spent = "" if self.cost.dollars_so_far is None else f", ${self.cost.dollars_so_far:,.2f} spent so far"
         dollars = "" if self.cost.dollars is None else f" and ${self.cost.dollars:,.2f}"
+        at_a_time = "one run" if self.cost.slots == 1 else f"{self.cost.slots} runs"
         return (
             f"{self.study}: {text}{spent}.\n"
-            f"About {format_duration(self.cost.seconds)}{dollars} to go, {self.cost.slots} runs at a time."
+            f"About {format_duration(self.cost.seconds)}{dollars} to go, {at_a_time} at a time."
         )
 
 
@@ -99,7 +100,8 @@ def study_status(study: Path, slots: int | None = None) -> StudyStatus:
         return StudyStatus(told.name, directory, None, None, forecasts)
     planned = plan_runs(told, text)
     results = brief_results(directory)
-    slots = slots or (told.site.slurm.max_running if told.site.on == "slurm" else usable_cores())
+    here = runs_at_once(told.launch.devices.processes)
+    slots = slots or (told.site.slurm.max_running if told.site.on == "slurm" else here)
     cost = study_cost(directory, planned, slots, results, told.spending.dollars_per_hour)
     return StudyStatus(told.name, directory, count_runs(directory, planned, results), cost, forecasts)
 

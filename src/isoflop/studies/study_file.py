@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from isoflop.errors import InputError, UsageError
 from isoflop.lab.source import OWN_TEXT, Dataset, OwnText, TextSource, TokenFile
-from isoflop.runs.spec import Launch, ScheduleSpec
+from isoflop.runs.spec import Devices, Launch, ScheduleSpec
 from isoflop.studies.analyses.catalogue import ANALYSES
 from isoflop.studies.site import Site
 from isoflop.studies.study import (
@@ -81,6 +81,7 @@ def parse_study(text: str, name: str, base: Path = Path()) -> Study:
 
 def _to_study(told: StudySection, raw: Mapping[str, Any], base: Path) -> Study:
     ladder, evaluation = _ladder(told.ladder), told.evaluation
+    devices = told.devices.devices() if told.devices else Devices()
     return Study(
         name=told.name,
         recipe=told.recipe,
@@ -99,8 +100,8 @@ def _to_study(told: StudySection, raw: Mapping[str, Any], base: Path) -> Study:
         probes=tuple(evaluation.probes) if evaluation else (),
         mirrors=tuple(told.mirrors),
         trainer=told.trainer.spec() if told.trainer else None,
-        launch=told.trainer.launch() if told.trainer else Launch(),
-        site=Site(told.on, told.slurm.site(), told.ray.site()),
+        launch=told.trainer.launch() if told.trainer else Launch(devices=devices),
+        site=Site(told.on, told.slurm.site(devices.processes), told.ray.site(devices.processes)),
         spending=told.cost.spending(),
     )
 
@@ -218,6 +219,7 @@ def _check_trainer(told: StudySection, name: str) -> None:
     _leave_to_the_lab(
         require,
         {
+            "devices": told.devices is not None,
             "mirrors": bool(told.mirrors),
             "evaluation.points": evaluation is not None and evaluation.points > 1,
             "evaluation.probes": evaluation is not None and bool(evaluation.probes),

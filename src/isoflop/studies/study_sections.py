@@ -12,7 +12,7 @@ from isoflop.quantities import ParamCount
 from isoflop.runs.spec import OptimizerName, Precision, Probe, ScheduleKind
 from isoflop.studies.section import LARGEST, Compute, Count, Fraction, NonNegative, Positive, Section
 from isoflop.studies.site import EngineName
-from isoflop.studies.site_sections import CostSection, RaySection, SlurmSection, TrainerSection
+from isoflop.studies.site_sections import CostSection, DevicesSection, RaySection, SlurmSection, TrainerSection
 
 
 class TextPartSection(Section):
@@ -187,6 +187,7 @@ class StudySection(Section):
     held_out: list[HeldOutSection] = []
     arms: list[ArmSection] = []
     on: EngineName = "local"
+    devices: DevicesSection | None = None
     trainer: TrainerSection | None = None
     slurm: SlurmSection = SlurmSection()
     ray: RaySection = RaySection()
@@ -207,6 +208,7 @@ SECTIONS: dict[str, type[Section]] = {
     "fit": FitSection,
     "held_out": HeldOutSection,
     "arms": ArmSection,
+    "devices": DevicesSection,
     "trainer": TrainerSection,
     "slurm": SlurmSection,
     "ray": RaySection,

@@ -14,11 +14,12 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from isoflop.errors import EnvironmentFailure, IsoflopError
 from isoflop.runs.directory import Attempt, RunDirectory
@@ -28,6 +29,10 @@ from isoflop.studies.command import CommandFailed, CommandStopped, train_with_co
 from isoflop.studies.engine import BUSY, CANNOT_GO_ON, CRASHED, DONE, STOPPED
 from isoflop.studies.record import recorded_mirrors
 from isoflop.studies.text import load_study_text
+from isoflop.studies.together import train_together
+
+if TYPE_CHECKING:
+    from isoflop.lab.ranks import Ranks
 
 SECONDS_BETWEEN_WATCHES = 0.5
 WATCHES_BETWEEN_BEATS = 10
@@ -41,6 +46,9 @@ class Outcome:
     message: str = ""
 
 
+LabTrainer = Callable[[Path, RunDirectory, Any, RunSpec, threading.Event], Run | Outcome]
+
+
 def work(
     study_directory: Path,
     identifier: str,
@@ -51,31 +59,54 @@ def work(
 ) -> Outcome:
     """Train one run of a study unless it is done or another has it; never raises but for KeyboardInterrupt.
 
-    `stop` asks it to save and stop; `is_orphan` is asked twice a second; `on_claim` gets the attempt first thing.
+    `stop` asks it to save and stop; `is_orphan` is asked twice a second; `on_claim` gets the attempt first thing. A run
+    for several devices is claimed and trained by other processes, which are started here.
     """
     directory = RunDirectory(study_directory / "runs" / identifier)
+
+    def choose() -> Outcome:
+        processes = directory.launch().devices.processes
+        if processes > 1:
+            return Outcome(*train_together(study_directory, directory, processes, stop=stop, is_orphan=is_orphan))
+        return claim_and_train(
+            study_directory, identifier, train_in_the_lab, stop=stop, is_orphan=is_orphan, on_claim=on_claim
+        )
+
+    return outcome_of(choose, directory)
+
+
+def claim_and_train(
+    study_directory: Path,
+    identifier: str,
+    lab: LabTrainer,
+    *,
+    stop: threading.Event,
+    is_orphan: Callable[[], bool],
+    on_claim: Callable[[Attempt], None],
+) -> Outcome:
+    """What `work` does in this process; `lab` trains what is the lab's to train."""
+    directory = RunDirectory(study_directory / "runs" / identifier)
     claimed: list[Attempt] = []
-    outcome = _outcome(study_directory, directory, stop, is_orphan, [claimed.append, on_claim])
+
+    def claim() -> Outcome:
+        attempt = directory.start_attempt()
+        if attempt is None:
+            return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "another worker has this run.")
+        with _watched(attempt, stop, is_orphan):
+            claimed.append(attempt)
+            on_claim(attempt)
+            return _train(study_directory, directory, lab, attempt, stop)
+
+    outcome = outcome_of(claim, directory)
     if claimed and outcome.exit_code != DONE:
         claimed[0].record_end(outcome.exit_code, outcome.message)
     return outcome
 
 
-def _outcome(
-    study_directory: Path,
-    directory: RunDirectory,
-    stop: threading.Event,
-    is_orphan: Callable[[], bool],
-    on_claim: Sequence[Callable[[Attempt], None]],
-) -> Outcome:
+def outcome_of(work_on_it: Callable[[], Outcome], directory: RunDirectory) -> Outcome:
+    """How some work ends, an error of any kind included."""
     try:
-        attempt = directory.start_attempt()
-        if attempt is None:
-            return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "another worker has this run.")
-        with _watched(attempt, stop, is_orphan):
-            for tell in on_claim:
-                tell(attempt)
-            return _train(study_directory, directory, attempt, stop)
+        return work_on_it()
     except IsoflopError as error:
         return Outcome(CANNOT_GO_ON, str(error))
     except MemoryError:
@@ -87,9 +118,11 @@ def _outcome(
         return Outcome(CRASHED, traceback.format_exc())
 
 
-def _train(study_directory: Path, directory: RunDirectory, attempt: Attempt, stop: threading.Event) -> Outcome:
+def _train(
+    study_directory: Path, directory: RunDirectory, lab: LabTrainer, attempt: Attempt, stop: threading.Event
+) -> Outcome:
     spec = directory.spec()
-    train = _train_in_the_lab if spec.trainer is None else _train_with_command
+    train = lab if spec.trainer is None else _train_with_command
     run = train(study_directory, directory, attempt, spec, stop)
     if isinstance(run, Outcome):
         return run
@@ -100,18 +133,35 @@ def _train(study_directory: Path, directory: RunDirectory, attempt: Attempt, sto
     return Outcome(DONE)
 
 
-def _train_in_the_lab(
+def train_in_the_lab(
     study_directory: Path, directory: RunDirectory, attempt: Attempt, spec: RunSpec, stop: threading.Event
 ) -> Run | Outcome:
+    """Train a run in this process alone."""
     # Here and nowhere above: planning, status and reports must not wait for torch.
     from isoflop.lab.environment import use_one_thread
+    from isoflop.lab.ranks import ALONE
+
+    use_one_thread()
+    return train_by_ranks(study_directory, directory, attempt, spec, stop, ranks=ALONE)
+
+
+def train_by_ranks(
+    study_directory: Path,
+    directory: RunDirectory,
+    attempt: Any,
+    spec: RunSpec,
+    stop: threading.Event,
+    *,
+    ranks: Ranks,
+) -> Run | Outcome:
+    """Train a run in this process and those beside it, as the run's directory says; `attempt` takes the log."""
     from isoflop.lab.mirrors import mirrored
     from isoflop.lab.training import Interrupted, train
 
-    use_one_thread()
     corpus = load_study_text(study_directory, spec.text.sha256)
+    mirrors = recorded_mirrors(study_directory) if ranks.writes else ()
     try:
-        with mirrored(attempt, spec, recorded_mirrors(study_directory)) as logged:
+        with mirrored(attempt, spec, mirrors) as logged:
             return train(
                 spec,
                 corpus,
@@ -119,6 +169,8 @@ def _train_in_the_lab(
                 resume_from=directory.checkpoints(),
                 on_progress=lambda progress: None,
                 stop=stop.is_set,
+                ranks=ranks,
+                strategy=directory.launch().devices.strategy,
             )
     except Interrupted as interruption:
         return Outcome(STOPPED, f"{interruption}.")
@@ -162,7 +214,7 @@ def _watched(attempt: Attempt, stop: threading.Event, is_orphan: Callable[[], bo
         attempt.release()
 
 
-def _print_into(attempt: Attempt) -> None:
+def print_into(attempt: Attempt) -> None:
     """Send what this process prints from now on, at any level, to the log of the attempt."""
     descriptor = os.open(attempt.log_path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     for stream in (1, 2):
@@ -170,13 +222,16 @@ def _print_into(attempt: Attempt) -> None:
     os.close(descriptor)
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """The worker process: its last sentence goes to the error stream it was started with, the rest to the log."""
-    parser = argparse.ArgumentParser(prog="python -m isoflop.studies.worker", description="Train one run of a study.")
+def parser_of(module: str) -> argparse.ArgumentParser:
+    """What a process that trains one run is told on its command line."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}", description="Train one run of a study.")
     parser.add_argument("study_directory", type=Path)
     parser.add_argument("run")
-    parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+def stopped_by_signals() -> threading.Event:
+    """Set when SIGTERM comes; Ctrl-C is the driver's."""
     stop = threading.Event()
 
     def ask_to_stop(number: int, frame: FrameType | None) -> None:
@@ -186,16 +241,31 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # A nursery blocks it until there is a handler.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    return stop
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The worker process: its last sentence goes to the error stream it was started with, the rest to the log."""
+    parser = parser_of("isoflop.studies.worker")
+    parser.add_argument("--parent", type=int, help="stop when this process is no longer the parent")
+    chosen = parser.parse_args(arguments)
+    stop = stopped_by_signals()
     last_word = os.dup(2)
+    streams = [last_word]
+
+    def print_there_from_now_on(attempt: Attempt) -> None:
+        print_into(attempt)
+        streams.append(2)
+
     outcome = work(
         chosen.study_directory,
         chosen.run,
         stop=stop,
         is_orphan=lambda: chosen.parent is not None and os.getppid() != chosen.parent,
-        on_claim=_print_into,
+        on_claim=print_there_from_now_on,
     )
     if outcome.message:
-        for stream in (2, last_word):
+        for stream in streams:
             try:
                 os.write(stream, f"{outcome.message.rstrip()}\n".encode())
             except OSError:

@@ -1,0 +1,116 @@
+"""A run on many devices: torchrun is started on it, watched, and ended with everything it started.
+
+The worker that does so holds no claim: the first of the processes does (see `rank`), and how the work ended is read
+from the run's directory.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from isoflop.errors import EnvironmentFailure
+from isoflop.runs.directory import RunDirectory
+from isoflop.studies import guard
+from isoflop.studies.engine import BUSY, CRASHED, DONE, STOPPED
+from isoflop.studies.log import append_to_log
+
+SECONDS_BETWEEN_WATCHES = 0.5
+GRACE = 10.0
+"""Seconds that the processes have to save once their worker is gone."""
+LAST_BYTES = 4096
+
+
+def train_together(
+    study_directory: Path,
+    directory: RunDirectory,
+    processes: int,
+    *,
+    stop: threading.Event,
+    is_orphan: Callable[[], bool],
+) -> tuple[int, str]:
+    """Train one run with `processes` processes of this machine; an exit code of `engine`, and what there is to say.
+
+    Raises:
+        EnvironmentFailure: torchrun cannot be started.
+    """
+    if directory.is_done():
+        return DONE, ""
+    attempts = directory.attempts()
+    if attempts and attempts[-1].is_alive():
+        return BUSY, "another worker has this run."
+    with tempfile.TemporaryFile() as printed:
+        torchrun = _start(study_directory, directory.identifier, processes, printed)
+        try:
+            _wait(torchrun, stop, is_orphan)
+        finally:
+            _end(torchrun)
+        printed.seek(max(0, printed.seek(0, os.SEEK_END) - LAST_BYTES))
+        last_words = printed.read().decode(errors="replace").strip()
+    return _ending(directory, attempts[-1].number if attempts else 0, last_words, stop)
+
+
+def _start(study_directory: Path, run: str, processes: int, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    rank = ["-m", "isoflop.studies.rank", str(study_directory), run]
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(guard.__file__), str(GRACE), *torchrun, *rank],
+            stdin=subprocess.PIPE,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise EnvironmentFailure(f"torchrun cannot be started ({error.strerror}).") from error
+
+
+def _wait(torchrun: subprocess.Popen[bytes], stop: threading.Event, is_orphan: Callable[[], bool]) -> None:
+    """Wait for the end; once somebody asks for it, pass that on. What does not listen torchrun ends by itself."""
+    told = False
+    while True:
+        try:
+            torchrun.wait(SECONDS_BETWEEN_WATCHES)
+            return
+        except subprocess.TimeoutExpired:
+            if not told and (stop.is_set() or is_orphan()):
+                stop.set()
+                told = True
+                os.killpg(torchrun.pid, signal.SIGTERM)
+
+
+def _end(torchrun: subprocess.Popen[bytes]) -> None:
+    """End whatever is left of it; its processes are in sessions of their own and end when they miss it."""
+    assert torchrun.stdin is not None
+    try:
+        os.killpg(torchrun.pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        pass
+    torchrun.wait()
+    torchrun.stdin.close()
+
+
+def _ending(directory: RunDirectory, before: int, last_words: str, stop: threading.Event) -> tuple[int, str]:
+    """How the work ended, as far as the directory says; `before` is the number of the latest attempt before it."""
+    if directory.is_done():
+        return DONE, ""
+    latest = directory.attempts()[-1:]
+    if latest and latest[0].number > before:
+        if (end := latest[0].end()) is not None:
+            return end
+        if latest[0].is_alive():
+            return BUSY, "another worker has this run."
+        append_to_log(latest[0], last_words)
+        return CRASHED, "one of its processes was cut off."
+    if stop.is_set():
+        return STOPPED, "interrupted."
+    if latest and latest[0].is_alive():
+        return BUSY, "another worker has this run."
+    return CRASHED, last_words or "its processes ended without a word."
