@@ -68,6 +68,13 @@ def number(analysis: Analysis, name: str) -> float:
     return item.ours.value
 
 
+def panel(analysis: Analysis, *columns: str) -> list[tuple[float, ...]]:
+    """Numbers of the first panel, in the columns whose names begin so."""
+    shown = analysis.panels[0]
+    places = [next(i for i, name in enumerate(shown.columns) if name.startswith(column)) for column in columns]
+    return [tuple(float(line[place].replace(",", "")) for place in places) for line in shown.rows]
+
+
 def chinchilla(size: float, tokens: float) -> float:
     return float(1.7 + 40 / size**0.34 + 150 / tokens**0.28)
 
@@ -96,17 +103,24 @@ def test_model_size_and_data_size() -> None:
     assert number(answer("data-size", rows), "alpha_D") == pytest.approx(0.095, rel=1e-3)
 
 
-def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
-    def loss(size: float, tokens: float) -> float:
-        return float(chinchilla(size, tokens))
+def without_floor(size: float, tokens: float) -> float:
+    return float(40 / size**0.34 + 150 / tokens**0.28)
 
-    rows = [item for n in SIZES for item in curve(n, 3e8, loss)]
-    for item in rows:
-        critical = 2e5 / float(item["loss"]) ** (1 / 0.21)
+
+def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
+    """Without a floor the frontier is a power law; a batch worth a share of the tokens hides it until it is undone."""
+    exponent = 0.34 * 0.28 / (0.34 + 0.28)
+    sizes = np.geomspace(1e4, 1e8, 25)
+    plain, hidden = ([item for n in sizes for item in curve(n, 1e4 * n, without_floor)] for _ in range(2))
+    assert number(answer("compute", plain), "alpha_C, at the batch that was used") == pytest.approx(exponent, rel=0.03)
+    for item in hidden:
+        critical = 2e3 / float(item["loss"]) ** (1 / 0.21)
+        wasted = 1.0 + float(item["batch_tokens"]) / critical
         item |= {"measure:gradient_noise": critical, "measure:gradient_squared": 1.0}
-    found = answer("compute", rows)
-    naive, least = number(found, "alpha_C,"), number(found, "alpha_C_min")
-    assert 0.02 < least < naive < 0.1
+        item |= {"tokens": float(item["tokens"]) * wasted, "compute": float(item["compute"]) * wasted}
+    found = answer("compute", hidden)
+    assert number(found, "alpha_C_min") == pytest.approx(exponent, rel=0.03)
+    assert number(found, "alpha_C, at the batch that was used") > 1.03 * exponent
 
 
 def test_overfit_finds_both_exponents_and_the_line() -> None:
@@ -115,6 +129,8 @@ def test_overfit_finds_both_exponents_and_the_line() -> None:
         for n, d in product(SIZES, (1e4, 1e5, 1e6, 1e9))
     ]
     found = answer("overfit", rows)
+    assert number(found, "alpha_N") == pytest.approx(0.076, rel=0.01)
+    assert number(found, "alpha_D") == pytest.approx(0.103, rel=0.01)
     assert number(found, "alpha_N / alpha_D") == pytest.approx(0.738, rel=0.01)
     assert number(found, "rank correlation") == pytest.approx(1.0, abs=0.02)
 
@@ -149,10 +165,18 @@ def test_the_hyperbola_of_steps_and_tokens_gives_the_critical_batch() -> None:
     for batch in (64.0, 256.0, 1024.0, 4096.0):
         for loss in np.linspace(2.6, 1.4, 25):
             tokens = tokens_for(batch, float(loss))
-            rows.append(row(1e5, tokens, float(loss), batch_tokens=batch, step=tokens / batch, run_tokens=1e9))
+            noise = {"measure:gradient_noise": 900 / float(loss) ** (1 / 0.3), "measure:gradient_squared": 1.0}
+            told = {"batch_tokens": batch, "step": tokens / batch, "run_tokens": 1e9}
+            rows.append(row(1e5, tokens, float(loss), **told, **noise))
     found = answer("batch", rows)
     assert number(found, "alpha_B, from steps and tokens") == pytest.approx(0.21, rel=0.03)
     assert number(found, "B_*, from steps and tokens") == pytest.approx(2000, rel=0.1)
+    assert number(found, "alpha_B, from the noise scale") == pytest.approx(0.3, rel=1e-3)
+    assert number(found, "B_*, from the noise scale") == pytest.approx(900, rel=1e-3)
+    for loss, critical, least_steps, least_tokens in panel(found, "loss", "B_crit", "S_min", "E_min"):
+        assert critical == pytest.approx(2000 / loss ** (1 / 0.21), rel=0.05)
+        assert least_steps == pytest.approx(500 * (loss - 1.0) ** (-1.3), rel=0.05)
+        assert least_tokens == pytest.approx(critical * least_steps, rel=1e-2)
 
 
 def test_three_approaches_agree_on_runs_that_follow_one_law() -> None:
@@ -169,18 +193,40 @@ def test_three_approaches_agree_on_runs_that_follow_one_law() -> None:
     expected = 0.28 / (0.34 + 0.28)
     assert number(found, "a of N* ~ C^a, approach 3") == pytest.approx(expected, abs=0.005)
     assert number(found, "a of N* ~ C^a, approach 1") == pytest.approx(expected, abs=0.06)
+    assert number(found, "a of N* ~ C^a, approach 2") == pytest.approx(expected, abs=0.02)
     assert number(found, "alpha") == pytest.approx(0.34, abs=0.005)
+    assert number(found, "beta") == pytest.approx(0.28, abs=0.005)
+    budget = max(float(item["compute"]) for item in rows if item["cooled"]) / 6
+    best = (0.34 * 40 / (0.28 * 150)) ** (1 / 0.62) * budget**expected
+    assert number(found, "tokens per parameter") == pytest.approx(budget / best**2, rel=0.05)
 
 
 def test_leaving_embeddings_out_raises_the_exponent() -> None:
-    rows = []
-    for without, tokens in product(np.geomspace(1e3, 1e6, 8), np.geomspace(1e6, 1e8, 5)):
-        total = without + 4000 * without ** (1 / 3)
-        loss = chinchilla(total, tokens)
-        rows.append(row(total, tokens, loss, params_non_embedding=without))
+    """With N = k n^(1/2) the law in n has half the exponent of size, so the best n grows faster by a known amount."""
+    rows = [
+        row(1000 * math.sqrt(n), tokens, chinchilla(1000 * math.sqrt(n), tokens), params_non_embedding=n)
+        for n, tokens in product(np.geomspace(1e3, 1e8, 8), np.geomspace(1e6, 1e8, 5))
+    ]
     found = answer("embedding", rows)
     assert number(found, "a, all parameters counted") == pytest.approx(0.28 / 0.62, abs=0.005)
-    assert number(found, "how far the count moves a") > 0.1
+    assert number(found, "a, embeddings not counted") == pytest.approx(0.28 / (0.17 + 0.28), abs=0.005)
+    assert number(found, "how far the count moves a") == pytest.approx(0.28 / 0.45 - 0.28 / 0.62, abs=0.01)
+
+
+def test_every_correction_from_kaplan_to_chinchilla_moves_the_exponent() -> None:
+    """Each arm is made from a law of its own; each step must find that of its arm, counted as the step counts."""
+    rows = []
+    for arm, beta in (("long warm-up", 0.6), ("short warm-up", 0.5), ("matched decay", 0.42), ("tuned", 0.34)):
+        for n, d, cooled in product(np.geomspace(1e3, 1e8, 6), np.geomspace(1e6, 1e9, 5), (0.0, 1.0)):
+            size = 1000 * math.sqrt(n)
+            loss = 1.7 + 40 / size**0.34 + 150 / d**beta
+            # What has not cooled yet is of no use to the last two steps.
+            worse = 1.5 if not cooled and arm in ("matched decay", "tuned") else 1.0
+            rows.append(row(size, d, worse * loss, params_non_embedding=n, arm=arm, cooled=cooled))
+    found = answer("kaplan-vs-chinchilla", rows, ("long warm-up", "short warm-up", "matched decay", "tuned"))
+    expected = [0.6 / 0.77, 0.6 / 0.94, 0.5 / 0.84, 0.42 / 0.76, 0.5]
+    for place, value in enumerate(expected, start=1):
+        assert number(found, f"step {place}") == pytest.approx(value, abs=0.01)
 
 
 def test_repeats_are_worth_what_the_law_says() -> None:
@@ -207,13 +253,19 @@ def test_the_floor_of_a_known_source() -> None:
         answer("known-entropy", rows)
 
 
-def test_a_better_optimizer_is_worth_its_factor_in_tokens() -> None:
+@pytest.mark.parametrize("on_size", [1.0, 1.4])
+def test_a_better_optimizer_is_worth_its_factors(on_size: float) -> None:
+    factors = {"adamw": (1.0, 1.0), "muon": (on_size, 1.8)}
     rows = [
-        row(n, d, chinchilla(n, d * (1.8 if name == "muon" else 1.0)), optimizer=name, arm=name)
-        for n, d, name in product(SIZES, np.geomspace(1e6, 1e8, 4), ("adamw", "muon"))
+        row(n, d, chinchilla(n * factors[name][0], d * factors[name][1]), optimizer=name, arm=name)
+        for n, d, name in product(SIZES, np.geomspace(1e6, 1e8, 4), factors)
     ]
     found = answer("optimizer", rows, ("adamw", "muon"))
-    assert number(found, "tokens that one token under Muon is worth") == pytest.approx(1.8, rel=0.01)
+    assert number(found, "with a factor on both: on tokens") == pytest.approx(1.8, rel=0.01)
+    assert number(found, "with a factor on both: on parameters") == pytest.approx(on_size, rel=0.01)
+    assert number(found, "beta, muon alone") == pytest.approx(0.28, rel=0.01)
+    if on_size == 1.0:
+        assert number(found, "tokens that one token under Muon is worth") == pytest.approx(1.8, rel=0.01)
 
 
 def test_best_learning_rates_and_their_law() -> None:
@@ -225,8 +277,24 @@ def test_best_learning_rates_and_their_law() -> None:
     found = answer("learning-rate", rows, ("standard", "mup"))
     assert number(found, "a, learning rate in model size") == pytest.approx(-0.6, abs=0.01)
     assert number(found, "b, learning rate in tokens") == pytest.approx(0.2, abs=0.01)
+    assert number(found, "best rate, widest relative to narrowest model, standard") == pytest.approx(10**-0.6, rel=0.01)
     edges = [item | {"loss": float(item["learning_rate"])} for item in rows]
     assert "6 of 6 optima lie at the edge" in answer("learning-rate", edges, ("standard",)).verdict
+
+
+def test_the_best_batch_and_a_rate_that_stays_where_it_is() -> None:
+    rows = []
+    for size, tokens, batch, factor in product((1e5, 1e6), (1e6, 1e7, 1e8), 2.0 ** np.arange(6, 15), (0.5, 1.0, 2.0)):
+        best = 0.5 * tokens**0.5
+        loss = chinchilla(size, tokens) + 0.02 * math.log(factor) ** 2 + 0.01 * math.log(batch / best) ** 2
+        rows += [
+            row(size, tokens, loss, learning_rate=rate * factor, width=size, arm=arm, batch_tokens=batch)
+            for arm, rate in (("standard", 0.01), ("mup", 0.03))
+        ]
+    found = answer("learning-rate", rows, ("standard", "mup"))
+    # Batches are tried by factors of two, so the best one is known to the root of that.
+    assert number(found, "a, batch in tokens") == pytest.approx(0.5, abs=0.08)
+    assert number(found, "best rate, widest relative to narrowest model, mup") == pytest.approx(1.0, abs=1e-6)
 
 
 def test_schedules_are_compared_at_equal_size_and_tokens() -> None:
@@ -242,8 +310,21 @@ def test_samples_and_compute_to_reach_a_loss() -> None:
     rows = [item for n in SIZES for item in curve(n, 1e9, lambda n, d: 1.7 + 150 / (d * n**0.25) ** 0.28)]
     found = answer("sample-efficiency", rows)
     assert number(found, "exponent of tokens in model size") == pytest.approx(-0.25, abs=0.01)
-    early = answer("stop-early", [item for n in SIZES for item in curve(n, 1e9, chinchilla)])
-    assert 0.0 < number(early, "compute relative to the smallest") <= 1.0
+
+
+def test_stopping_early_costs_what_the_law_says() -> None:
+    """The price C = 6 N D(N) of one loss is known for every size, so is the size for which it is least."""
+    rows = [item for n in SIZES for item in curve(n, 1e9, chinchilla)]
+    target = sorted(chinchilla(n, 1e9) for n in SIZES)[len(SIZES) // 2] * 1.005
+    reached = [n for n in SIZES if chinchilla(n, 1e9) <= target]
+    price = {n: 6 * n * (150 / (target - 1.7 - 40 / n**0.34)) ** (1 / 0.28) for n in reached}
+    cheapest = min(price, key=lambda n: price[n])
+    found = answer("stop-early", rows)
+    assert number(found, "compute relative to the smallest") == pytest.approx(
+        price[cheapest] / price[reached[0]], rel=0.05
+    )
+    assert number(found, "model size relative to it") == pytest.approx(cheapest / reached[0])
+    assert number(found, "stopped above its own last loss") == pytest.approx(target / chinchilla(cheapest, 1e9) - 1)
 
 
 def test_a_power_law_beats_a_logarithm_on_runs_that_follow_one() -> None:
@@ -254,25 +335,24 @@ def test_a_power_law_beats_a_logarithm_on_runs_that_follow_one() -> None:
 
 def test_positions_recurrence_and_shape() -> None:
     rows: list[Row] = []
-    for size, arm, late in product(SIZES[:3], ("transformer", "lstm"), (0.0,)):
+    for size, arm in product(SIZES[:3], ("transformer", "lstm")):
         positions = {
-            f"position:{t}": 1.0 + 2.0 / t**0.5 + (0.1 if arm == "lstm" and t > 28 else late) for t in range(1, 33)
+            f"position:{t}": (1.0 + 2.0 / t**0.5) * (1.08 if arm == "lstm" and t > 28 else 1.0) for t in range(1, 33)
         }
         rows.append(row(size, 1e7, chinchilla(size, 1e7), arm=arm, **positions))
     found = answer("lstm", rows, ("transformer", "lstm"))
     assert number(found, "LSTM above the transformer, first") == pytest.approx(0.0, abs=1e-9)
-    assert number(found, "LSTM above the transformer, last") > 0.05
+    assert number(found, "LSTM above the transformer, last") == pytest.approx(0.08, abs=1e-9)
     along = answer("context", [item for item in rows if item["arm"] == "transformer"])
     assert number(along, f"exponent in position, N = {SIZES[0]:.0f}") == pytest.approx(0.5, rel=0.01)
     reused = [
-        row(n, 1e7, chinchilla(n * factor, 1e7), arm=arm, compute=6 * n * 1e7 * passes)
+        row(n, 1e7, (8e13 / (n * factor)) ** 0.076, arm=arm, compute=6 * n * 1e7 * passes)
         for n in np.geomspace(1e4, 1e6, 6)
         for arm, factor, passes in (("plain", 1.0, 1), ("reused", 1.5, 3))
     ]
     found = answer("recurrent", reused, ("plain", "reused"))
-    assert (
-        number(found, "reused above plain at equal parameters") < 0 < number(found, "reused above plain at equal comp")
-    )
+    assert number(found, "reused above plain at equal parameters") == pytest.approx(1.5**-0.076 - 1, rel=0.01)
+    assert number(found, "reused above plain at equal compute") == pytest.approx((3 / 1.5) ** 0.076 - 1, rel=0.01)
     shapes = answer(
         "shape", [row(1e5, 1e7, loss, arm="depth", layers=n) for n, loss in ((1, 2.02), (2, 2.0), (4, 2.1))], ("depth",)
     )
@@ -286,15 +366,25 @@ def test_parts_of_a_text() -> None:
         rows.append(row(size, 1e7, loss, part=part, **{"mix:code": 1.0, "mix:prose": 0.0}))
     found = answer("transfer", rows)
     assert number(found, "exponent on prose relative to code") == pytest.approx(1.0, rel=1e-3)
+    shares = {"mix:code": 1.0, "mix:prose": 0.0}
+    offsets = {"": 0.0, "code": 0.0, "prose": 0.3}
+    apart = [row(n, 1e7, 2.0 + n**-0.1 + offsets[part], part=part, **shares) for n, part in product(SIZES, offsets)]
+    assert panel(answer("transfer", apart), "mean offset", "its spread") == [(0.0, 0.0), (0.3, 0.0)]
+
+
+def test_the_best_mixture_is_found_where_it_is() -> None:
     mixed: list[Row] = []
     for arm, size, share in product(("small", "large"), (1e4,), np.linspace(0.1, 0.9, 9)):
-        losses = {"code": 1 + math.exp(-3 * share), "prose": 1 + math.exp(-3 * (1 - share))}
+        losses = {"code": 1 + 2 * math.exp(-3 * share), "prose": 1 + math.exp(-2 * (1 - share))}
         for part in ("code", "prose"):
             told = {"mix:code": share, "mix:prose": 1 - share, "learning_rate": share}
             mixed.append(row(size, 1e7, losses[part], part=part, arm=arm, **told))
     found = answer("mixture", mixed, ("small", "large"))
-    assert number(found, "best share of code, predicted") == pytest.approx(0.5, abs=0.02)
-    assert number(found, "best share of code among those tried") == pytest.approx(0.5)
+    # Where 6 exp(-3 s) = 2 exp(-2 (1 - s)).
+    assert number(found, "best share of code, predicted") == pytest.approx((2 + math.log(3)) / 5, abs=0.01)
+    assert number(found, "best share of code among those tried") == pytest.approx(0.6)
+    assert number(found, "t, loss on code") == pytest.approx(-3.0, rel=0.01)
+    assert number(found, "t, loss on prose") == pytest.approx(-2.0, rel=0.01)
 
 
 def test_exact_match_jumps_where_loss_does_not() -> None:
@@ -305,7 +395,8 @@ def test_exact_match_jumps_where_loss_does_not() -> None:
             rows.append(row(size, 1e7, -math.log(probability), part=task, **{"measure:exact": float(place >= 6)}))
     found = answer("emergence", rows)
     assert number(found, "addition: largest step of exact match") == 1.0
-    assert number(found, "addition: largest step of loss per token") < 0.25
+    smooth = math.log(0.56 / 0.50) / math.log(0.98 / 0.50)
+    assert number(found, "addition: largest step of loss per token") == pytest.approx(smooth)
 
 
 def test_crossings_and_frontiers_of_curves() -> None:

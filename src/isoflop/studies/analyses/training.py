@@ -151,29 +151,37 @@ def schedule(evidence: Evidence) -> Analysis:
 
 
 def optimizer(evidence: Evidence) -> Analysis:
-    """AdamW against Muon: one law with shared exponents, and how much compute the better one is worth."""
+    """AdamW against Muon: one law with shared exponents, and how much compute the better one is worth.
+
+    That separate laws are ill-determined, and that shared exponents with a factor on N and one on D are not, is what
+    [volkova2026] found over five optimizers.
+    """
     rows = evidence.rows()
     is_muon = np.array([str(name) == "muon" for name in rows["optimizer"]], dtype=float)
     table = rows.with_columns({"G": is_muon + 1.0, "N": rows.numbers("params_total"), "D": rows.numbers("tokens")})
     shared = evidence.fit("E + A/N^alpha + B/(D*exp(m*(G - 1)))^beta", table)
+    both = evidence.fit("E + A/(N*exp(n*(G - 1)))^alpha + B/(D*exp(m*(G - 1)))^beta", table)
     apart = {name: evidence.fit("chinchilla", table.select(table["optimizer"] == name))
              for name in ("adamw", "muon")}  # fmt: skip
     muon, adamw = (_by_size_and_tokens(table.select(table["optimizer"] == name)) for name in ("muon", "adamw"))
     pairs = [muon[key] / adamw[key] - 1.0 for key in muon if key in adamw]
     return Analysis(
         "optimizer",
-        "L = E + A/N^alpha + B/(g D)^beta, g = 1 for AdamW",
+        "L = E + A/N^alpha + B/(g D)^beta and L = E + A/(rho_N N)^alpha + B/(rho_D D)^beta; all 1 for AdamW",
         (
             derived("tokens that one token under Muon is worth, g", shared, lambda it: np.exp(it["m"]), None,
                     "jordan2024"),
+            derived("with a factor on both: on tokens, rho_D", both, lambda it: np.exp(it["m"]), None, "volkova2026"),
+            derived("with a factor on both: on parameters, rho_N", both, lambda it: np.exp(it["n"]), None,
+                    "volkova2026"),
             *(parameter(f"beta, {name} alone", found, "beta") for name, found in apart.items()),
             *(parameter(f"alpha, {name} alone", found, "alpha") for name, found in apart.items()),
             Measured("mean difference in loss, Muon to AdamW", plain(float(np.mean(pairs)) if pairs else math.nan)),
         ),
         (shown_rows(table, ("params_total", "tokens", "G", "loss")),),
-        "Exponents are shared in the first row; whether they may be is what the separate fits below it show. "
+        "Exponents are shared in the first rows; whether they may be is what the separate fits below them show. "
         "At equal size a factor on tokens is one on compute, too; Muon's own arithmetic is not counted.",
-        fits_of(optimizer=shared, **apart),
+        fits_of(optimizer=shared, optimizer_factors=both, **apart),
     )  # fmt: skip
 
 
