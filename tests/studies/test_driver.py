@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from isoflop.studies.engine import CANNOT_GO_ON, Engine, Job, JobStatus
 from isoflop.studies.engines import engine_for
 from isoflop.studies.progress import QuietReporter, Reporter, StudyProgress
 from isoflop.studies.status import study_status
+from isoflop.studies.verification import verify_study
 
 DRIVE = """
 import sys
@@ -385,3 +387,20 @@ def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="use one of local, inline, slurm, ray"):
         engine_for(tmp_path / "study.toml", "slrum")
     assert isinstance(QuietReporter(), Reporter)
+
+
+def test_a_study_that_is_moved_is_the_same_study(
+    make_study: Callable[..., Path], text_directory: Path, tmp_path: Path
+) -> None:
+    """Its own text may even be gone: what counts is kept with the study, by digest."""
+    place = make_study((f'directory = "{text_directory}"', 'directory = "words"'))
+    shutil.copytree(text_directory, place.parent / "words")
+    outcome = run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter())
+    moved = tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    shutil.move(place.parent, moved)
+    shutil.rmtree(moved / "words")
+    assert not verify_study(moved).refused
+    again = run_study(moved / "study.toml", engine=engine_for(moved / "study.toml", "inline"), reporter=QuietReporter())
+    assert again.counts == outcome.counts
+    assert len(list(moved.glob("corpus/*.json"))) == 1

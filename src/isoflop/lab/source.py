@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from isoflop.errors import UsageError
@@ -95,6 +95,31 @@ class TextSource:
         bpe_size(self.tokenizer)
         if self.tokenizer != BYTES and self.source in ("synthetic", "tokens", "tasks", OWN_TEXT):
             raise UsageError(f"text source {self.source!r} comes with tokens of its own: leave tokenizer out.")
+
+
+def told_from(source: TextSource, base: Path) -> TextSource:
+    """The same source with every path that lies beneath `base` told from there: it stays the same where both are moved.
+
+    Example:
+        >>> told_from(TextSource("directory", Path("/studies/mine/text")), Path("/studies/mine")).directory
+        PosixPath('text')
+    """
+
+    def told(path: Path) -> Path:
+        return path.relative_to(base) if path.is_relative_to(base) else path
+
+    file, dataset = source.file, source.dataset
+    if file is not None:
+        file = replace(file, path=told(file.path), validation=told(file.validation) if file.validation else None)
+    if dataset is not None:
+        dataset = replace(dataset, path=str(told(Path(dataset.path))))
+    return replace(
+        source,
+        directory=told(source.directory) if source.directory else None,
+        file=file,
+        dataset=dataset,
+        parts=tuple((name, told_from(part, base)) for name, part in source.parts),
+    )
 
 
 def bpe_size(tokenizer: str) -> int | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from isoflop import records
 from isoflop.errors import InputError
+from isoflop.lab.source import told_from
 from isoflop.studies.study import Study
 from isoflop.studies.text import StudyText
 
@@ -20,16 +21,17 @@ PACKAGES = ("isoflop", "torch", "numpy", "scipy", "safetensors", "tokenizers", "
 NO_RUN_DEPENDS_ON = ("launch", "site", "spending")
 
 
-def recorded_study(study: Study) -> dict[str, Any]:
-    """What of a study decides its numbers: all but how, where and for how much it is trained."""
-    return {key: value for key, value in study.to_dict().items() if key not in NO_RUN_DEPENDS_ON}
+def recorded_study(study: Study, directory: Path) -> dict[str, Any]:
+    """What of a study in `directory` decides its numbers: all but how, where and for how much it is trained."""
+    told = replace(study, text=told_from(study.text, directory.resolve()))
+    return {key: value for key, value in told.to_dict().items() if key not in NO_RUN_DEPENDS_ON}
 
 
-def study_record(study: Study, text: StudyText) -> dict[str, Any]:
+def study_record(study: Study, directory: Path, text: StudyText) -> dict[str, Any]:
     """The resolved study, the text by its digest, and the versions of code and packages."""
     return {
         "schema": SCHEMA,
-        "study": recorded_study(study),
+        "study": recorded_study(study, directory),
         "text": asdict(text.spec),
         "note": text.note,
         "python": platform.python_version(),
@@ -40,7 +42,7 @@ def study_record(study: Study, text: StudyText) -> dict[str, Any]:
 def write_study_record(study: Study, directory: Path, text: StudyText) -> None:
     """Write `study.json`; one that says the same already is left alone."""
     place = directory / RECORD_FILE
-    written = records.to_json(study_record(study, text), indent=1) + "\n"
+    written = records.to_json(study_record(study, directory, text), indent=1) + "\n"
     if not place.exists() or place.read_text(encoding="utf-8") != written:
         records.write_text(place, written)
 

@@ -15,7 +15,7 @@ from isoflop import records
 from isoflop.errors import InputError
 from isoflop.lab.corpus import RECORD_FILE, Corpus, KnownEntropy, load_corpus, save_corpus
 from isoflop.lab.loading import load_text
-from isoflop.lab.source import BYTES, OWN_TEXT, OwnText, TextSource
+from isoflop.lab.source import BYTES, OWN_TEXT, OwnText, TextSource, told_from
 from isoflop.runs.spec import TextSpec
 
 SCHEMA = "isoflop.study-text/1"
@@ -59,7 +59,7 @@ def recorded_text(study_directory: Path, source: TextSource, sha256: str) -> Stu
 
 def prepare_study_text(study_directory: Path, source: TextSource) -> Corpus:
     """The text of a study: what is kept if it is whole, else loaded from its source and kept."""
-    pointer = study_directory / "corpus" / f"{_name(source)}.json"
+    pointer = study_directory / "corpus" / f"{_name(study_directory, source)}.json"
     if pointer.exists():
         try:
             return load_study_text(study_directory, records.read_record(pointer, SCHEMA)["sha256"])
@@ -76,7 +76,7 @@ def study_text_spec(study_directory: Path, source: TextSource) -> TextSpec | Non
     """Which text is kept for a study, without reading it; None while there is none."""
     if source.own is not None:
         return _own_text(source.own).spec
-    pointer = study_directory / "corpus" / f"{_name(source)}.json"
+    pointer = study_directory / "corpus" / f"{_name(study_directory, source)}.json"
     try:
         place = _place(study_directory, records.read_record(pointer, SCHEMA)["sha256"])
         return TextSpec.from_dict(records.read_record(place / RECORD_FILE, "isoflop.corpus/1")["text"])
@@ -107,6 +107,7 @@ def _place(study_directory: Path, sha256: str) -> Path:
     return study_directory / "corpus" / sha256[:16]
 
 
-def _name(source: TextSource) -> str:
+def _name(study_directory: Path, source: TextSource) -> str:
+    source = told_from(source, study_directory.resolve())
     told = {key: value for key, value in asdict(source).items() if key != "source" and value and value != BYTES}
     return f"{source.source}-{records.digest(told)[:8]}" if told else source.source

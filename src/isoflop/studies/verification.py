@@ -39,7 +39,7 @@ def verify_study(directory: Path) -> Verification:
     ladder = tuple(run for run in plan_runs(study, text.spec) if run.role == "ladder")
     evidence = evidence_of(study, directory, ladder, text)
     claims = (
-        _same("study.json: study", records.digest(record["study"]), records.digest(recorded_study(study))),
+        _same("study.json: study", records.digest(record["study"]), records.digest(recorded_study(study, directory))),
         *_results(directory, ladder),
         _table(directory, evidence),
         *_analysis(directory, evidence),
