@@ -16,6 +16,11 @@ def test_canonical_json_does_not_depend_on_order_and_has_no_nan():
     assert records.digest(first) == records.digest({"a": [1.0, math.nan], "b": [1, 2.5]})
 
 
+def test_a_plain_value_has_the_digest_of_any_value():
+    value = {"b": (1, 2.5, None), "a": {"text": "é", "true": True}}
+    assert records.plain_digest(value) == records.digest(value)
+
+
 def test_what_is_written_is_read_back(tmp_path):
     path = tmp_path / "deep" / "fit.json"
     records.write_record(path, {"schema": "isoflop.fit/1", "value": 0.1})

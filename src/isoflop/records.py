@@ -18,6 +18,8 @@ from typing import Any
 
 from isoflop.errors import EnvironmentFailure, InputError
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
+
 
 def jsonable(value: Any) -> Any:
     """`value` as plain JSON types: tuples and arrays become lists, non-finite numbers become null."""
@@ -43,20 +45,29 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of `value`: sorted keys, no spaces, shortest round-trip numbers."""
-    return json.dumps(jsonable(value), sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _canonical(jsonable(value))
 
 
 def digest(value: Any) -> str:
     """SHA-256 of the canonical JSON of `value`, as 64 hex digits."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return _sha256(canonical_json(value))
 
 
-def write_text(path: Path, text: str) -> None:
-    """Put `text` at `path` whole or not at all, replacing what was there."""
-    staged = _stage(path, text)
+def plain_digest(value: Any) -> str:
+    """The `digest` of a value of JSON's own types and tuples alone: nothing has to be turned into them."""
+    return _sha256(_canonical(value))
+
+
+def write_text(path: Path, text: str, *, synced: bool = True) -> None:
+    """Put `text` at `path` whole or not at all, replacing what was there.
+
+    Unless `synced`, a power failure may take it or empty it: for what can be told from its content and written anew.
+    """
+    staged = _stage(path, text, synced)
     try:
         os.replace(staged, path)
-        _sync_directory(path.parent)
+        if synced:
+            _sync_directory(path.parent)
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise EnvironmentFailure(_cannot_write(path, error)) from error
@@ -64,7 +75,7 @@ def write_text(path: Path, text: str) -> None:
 
 def publish_once(path: Path, text: str) -> bool:
     """Put `text` at `path` unless something is there already; say whether it was this call that did it."""
-    staged = _stage(path, text)
+    staged = _stage(path, text, synced=True)
     try:
         os.link(staged, path)
         _sync_directory(path.parent)
@@ -77,9 +88,9 @@ def publish_once(path: Path, text: str) -> bool:
         staged.unlink(missing_ok=True)
 
 
-def write_record(path: Path, record: dict[str, Any]) -> None:
-    """Write a record with its schema as indented JSON, whole or not at all."""
-    write_text(path, to_json(record, indent=1) + "\n")
+def write_record(path: Path, record: dict[str, Any], *, synced: bool = True) -> None:
+    """Write a record with its schema as indented JSON, whole or not at all; `synced` as for `write_text`."""
+    write_text(path, to_json(record, indent=1) + "\n", synced=synced)
 
 
 def read_record(path: Path, schema: str) -> dict[str, Any]:
@@ -114,7 +125,11 @@ class Saved:
         write_record(Path(path), self.to_dict())
 
 
-def _stage(path: Path, text: str) -> Path:
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _stage(path: Path, text: str, synced: bool) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -125,7 +140,8 @@ def _stage(path: Path, text: str) -> Path:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
             stream.flush()
-            os.fsync(stream.fileno())
+            if synced:
+                os.fsync(stream.fileno())
     except OSError as error:
         staged.unlink(missing_ok=True)
         raise EnvironmentFailure(_cannot_write(path, error)) from error

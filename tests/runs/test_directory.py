@@ -18,7 +18,7 @@ from isoflop.errors import EnvironmentFailure, InputError
 from isoflop.runs import directory as protocol
 from isoflop.runs.directory import RunDirectory, create_run_directory, run_directories
 from isoflop.runs.run import Run
-from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec, TextSpec
+from isoflop.runs.spec import Launch, OptimizerSpec, RunSpec, ScheduleSpec, TextSpec
 
 
 def make_spec(seed: int = 0) -> RunSpec:
@@ -44,6 +44,23 @@ def test_the_directory_is_named_after_the_spec_and_gives_it_back(tmp_path: Path)
     assert made[0].spec() == spec
     assert run_directories(tmp_path) == (made[0],)
     assert not made[0].is_done() and made[0].result() is None
+
+
+@pytest.mark.parametrize("left", [b"", b"\0\0\0", b'{"schema": '])
+def test_what_a_power_failure_left_of_spec_and_launch_is_written_anew(
+    left: bytes, tmp_path: Path, run_directory: RunDirectory
+) -> None:
+    run_directory.set_launch(Launch(timeout=60.0))
+    for place in (run_directory.path / "spec.json", run_directory.launch_path):
+        place.write_bytes(left)
+    again = create_run_directory(tmp_path, make_spec())
+    again.set_launch(Launch(timeout=60.0))
+    assert again.spec() == make_spec() and again.launch() == Launch(timeout=60.0)
+    # An attempt whose owner is gone with it can be taken over at once.
+    attempt = again.start_attempt()
+    assert attempt is not None and again.start_attempt() is None
+    (attempt.path / "owner.json").write_bytes(left)
+    assert again.start_attempt() is not None
 
 
 def test_a_spec_of_another_run_is_refused(tmp_path: Path, run_directory: RunDirectory) -> None:

@@ -6,10 +6,10 @@ digest of its resolved spec, so planning a study again finds the runs that are a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
-from typing import Any, Literal, get_args
+from functools import cache, cached_property
+from typing import Any, Literal, cast, get_args
 
 from isoflop import records
 from isoflop.accounting.shape import Shape
@@ -218,7 +218,7 @@ class RunSpec:
     @cached_property
     def identifier(self) -> str:
         """Sixteen hex digits that name this run and no other."""
-        return records.digest(self.to_dict())[:16]
+        return records.plain_digest(self.to_dict())[:16]
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object of this spec."""
@@ -273,10 +273,19 @@ def _are_weights(mixture: tuple[float, ...]) -> bool:
     return all(weight >= 0.0 for weight in mixture) and sum(mixture) > 0.0
 
 
+_SCALARS = (int, float, str, type(None))
+
+
 def _plain(value: Any) -> Any:
     # By hand, since `asdict` copies so thoroughly that planning ten thousand runs would take seconds.
-    if isinstance(value, (int, float, str)) or value is None:
+    if isinstance(value, _SCALARS):
         return value
     if isinstance(value, tuple):
         return tuple(map(_plain, value))
-    return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
+    told = ((name, getattr(value, name)) for name in _names(cast(Hashable, type(value))))
+    return {name: item if isinstance(item, _SCALARS) else _plain(item) for name, item in told}
+
+
+@cache
+def _names(kind: Hashable) -> tuple[str, ...]:
+    return tuple(item.name for item in fields(cast(Any, kind)))

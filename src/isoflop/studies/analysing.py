@@ -14,7 +14,7 @@ from pathlib import Path
 
 from isoflop import records
 from isoflop.studies.analyses.analysis import Analysis, Evidence
-from isoflop.studies.analyses.catalogue import ANALYSES
+from isoflop.studies.analyses.catalogue import find_analysis
 from isoflop.studies.analyses.evaluations import evaluation_table
 from isoflop.studies.analysis_page import Circumstances, markdown_page
 from isoflop.studies.result import finished_runs
@@ -35,7 +35,7 @@ def analyse(evidence: Evidence) -> Analysis:
     Raises:
         Refusal: the runs do not carry the question.
     """
-    return ANALYSES[evidence.study.analysis](evidence)
+    return find_analysis(evidence.study.analysis)(evidence)
 
 
 def analyse_study(study: Study, directory: Path, planned: Sequence[PlannedRun], text: StudyText) -> Analysis:

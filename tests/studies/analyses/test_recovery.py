@@ -13,7 +13,7 @@ from isoflop.errors import Refusal
 from isoflop.lab.corpus import KnownEntropy
 from isoflop.runs.table import RunTable
 from isoflop.studies.analyses.analysis import Analysis, Evidence, crossing, lower_frontier
-from isoflop.studies.analyses.catalogue import ANALYSES
+from isoflop.studies.analyses.catalogue import find_analysis
 from isoflop.studies.study_file import parse_study
 
 STUDY = """
@@ -59,7 +59,7 @@ def answer(name: str, rows: Sequence[Row], arms: Sequence[str] = (), known: Know
     table = RunTable.from_columns(
         {key: [item.get(key, math.nan) for item in rows] for key in columns}, param_count="total", source=("made",)
     )
-    return ANALYSES[name](Evidence(parse_study(told, "made"), table, known))
+    return find_analysis(name)(Evidence(parse_study(told, "made"), table, known))
 
 
 def number(analysis: Analysis, name: str) -> float:
