@@ -26,6 +26,7 @@ from isoflop.studies.cost import StudyCost, study_cost
 from isoflop.studies.dispatch import train_runs
 from isoflop.studies.engine import Engine
 from isoflop.studies.engines import engine_for
+from isoflop.studies.left_out import left_out
 from isoflop.studies.plan import plan_runs
 from isoflop.studies.progress import Reporter
 from isoflop.studies.record import write_study_record
@@ -153,7 +154,8 @@ def prepare_study(study_file: Path, slots: int = 1, *, max_cost: str | None = No
     for run in planned:
         check_devices(run.spec, study.launch.devices)
     cost = study_cost(directory, planned, slots, dollars_per_hour=study.spending.dollars_per_hour)
-    return PreparedStudy(study, directory, text, planned, cost, _repeated_text(planned, text.spec))
+    findings = (*_repeated_text(planned, text.spec), *left_out([run.spec for run in planned]))
+    return PreparedStudy(study, directory, text, planned, cost, findings)
 
 
 def run_study(
