@@ -46,10 +46,12 @@ test-readers: .venv/readers/ready
 	.venv/readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/tools/requirements.txt
 	@touch $@
 
-# Studies on a real Slurm (Debian's packages, which need root) and a real Ray, several nodes of each on this machine.
+# Studies on a real Slurm (Debian's packages, which need root) and a real Ray, several nodes of each on this machine. The
+# keeper ends their daemons with the tests, also where those are killed.
 test-clusters: .venv/clusters/ready
 	tests/clusters/install.sh
-	.venv/clusters/bin/python -m pytest -p no:cacheprovider -m clusters tests/clusters
+	.venv/clusters/bin/python tests/clusters/keeper.py \
+	  .venv/clusters/bin/python -m pytest -p no:cacheprovider -m clusters tests/clusters
 
 .venv/clusters/ready: tests/clusters/requirements.txt $(READY)
 	$(BIN)/python -m venv .venv/clusters
@@ -73,6 +75,8 @@ test-deepspeed: .venv/deepspeed/ready
 	@touch $@
 
 # Kills, stalls, full disks, damaged checkpoints, jumping clocks, at full size; the counts go to docs/reference/faults.md.
+# Parts that are done are kept in .statistics/faults until what they depend on changes; name some to measure them apart:
+#   python -m tests.faults.campaign docs/reference/faults.md 1 stalls clocks
 check-faults: $(READY)
 	$(BIN)/python -m tests.faults.campaign docs/reference/faults.md
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from isoflop.studies import engines
+from isoflop.studies.engine import JobStatus
+from isoflop.studies.inline import InlineEngine
 from tests.cli.conftest import Command
 
 STUDY = """
@@ -88,10 +92,28 @@ def test_reports_of_fits_and_tables(isoflop: Command, saved_fit: Path, table: Pa
         assert "</html>" in place.read_text(encoding="utf-8")
 
 
-def test_a_study_that_the_data_do_not_carry_ends_with_1(isoflop: Command, study: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def narrow(study: Path, tmp_path: Path) -> Path:
     (tmp_path / "text").symlink_to(study.parent / "text")
-    narrow = STUDY.replace('["2k", "4k", "8k"]', '["2k", "2.5k", "3k"]').replace("[8, 16, 24]", "[8]")
-    (tmp_path / "study.toml").write_text(narrow.replace('width = 24\ntokens = "16k"', 'width = 8\ntokens = "8k"'))
-    ended = isoflop("run", tmp_path / "study.toml", "--on", "inline", "--json")
+    told = STUDY.replace('["2k", "4k", "8k"]', '["2k", "2.5k", "3k"]').replace("[8, 16, 24]", "[8]")
+    (tmp_path / "study.toml").write_text(told.replace('width = 24\ntokens = "16k"', 'width = 8\ntokens = "8k"'))
+    return tmp_path / "study.toml"
+
+
+def test_a_study_that_the_data_do_not_carry_ends_with_1(isoflop: Command, narrow: Path) -> None:
+    ended = isoflop("run", narrow, "--on", "inline", "--json")
     assert ended.code == 1
     assert ended.record["refused"] is True and ended.record["schema"] == "isoflop.study/1"
+
+
+def test_what_an_engine_prints_is_no_part_of_the_outcome(
+    isoflop: Command, narrow: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Talkative(InlineEngine):
+        def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
+            print("(raylet) a node has gone")
+            return super().poll(wait)
+
+    monkeypatch.setattr(engines, "InlineEngine", Talkative)
+    ended = isoflop("run", narrow, "--on", "inline", "--json")
+    assert ended.record["schema"] == "isoflop.study/1" and "a node has gone" in ended.stderr

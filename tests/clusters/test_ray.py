@@ -16,13 +16,10 @@ from typing import Any
 import pytest
 
 from isoflop.errors import EnvironmentFailure
-from isoflop.runs.directory import RunDirectory
-from isoflop.studies.driver import run_study
 from isoflop.studies.engine import Engine
-from isoflop.studies.engines import engine_for
-from isoflop.studies.progress import QuietReporter
 from isoflop.studies.ray import RayEngine
 from isoflop.studies.site import RaySite
+from tests.clusters.conftest import LONG_RUNS, runs_at_work
 from tests.studies.test_driver import measured, processes_of, wait_for
 from tests.studies.test_engines import (
     reference,
@@ -41,13 +38,11 @@ __all__ = [
 ]
 pytestmark = [
     pytest.mark.clusters,
+    pytest.mark.timeout(600),
     # Ray leaves sockets and log files to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
-
-LONG_RUNS = ('"4k", "8k", "16k"', '"100k", "400k"')
-
 
 PATIENCE = {
     "PYTHONWARNINGS": "ignore",
@@ -146,20 +141,16 @@ def make_engine(cluster: RayCluster) -> Iterator[Callable[[Path], Engine]]:
         engine.close()
 
 
-def at_work(study_file: Path) -> list[RunDirectory]:
-    runs = [RunDirectory(place) for place in study_file.parent.glob("runs/*")]
-    return [run for run in runs if not run.is_done() and run.attempts() and run.attempts()[-1].is_alive()]
-
-
 def test_a_node_and_the_driver_die_and_nothing_is_lost(
-    make_study: Callable[..., Path], drive: Callable[..., subprocess.Popen[str]], cluster: RayCluster
+    make_study: Callable[..., Path],
+    drive: Callable[..., subprocess.Popen[str]],
+    cluster: RayCluster,
+    undisturbed: dict[str, object],
 ) -> None:
     told = ("[fit]", f'[ray]\naddress = "{cluster.address}"\n[fit]')
-    unbroken = make_study(LONG_RUNS)
-    run_study(unbroken, engine=engine_for(unbroken, "inline"), reporter=QuietReporter())
     place = make_study(LONG_RUNS, told)
     driver = drive(place, "ray")
-    wait_for(lambda: len(at_work(place)) >= 3, 90)
+    wait_for(lambda: len(runs_at_work(place)) >= 3, 90)
     cluster.kill_node(2)
     wait_for(lambda: list(place.parent.glob("runs/*/result.json")), 60)
     driver.kill()
@@ -167,7 +158,7 @@ def test_a_node_and_the_driver_die_and_nothing_is_lost(
     output, errors = (again := drive(place, "ray")).communicate(timeout=200)
     assert again.returncode == 0, errors
     assert json.loads(output)["runs"]["done"] == 7
-    assert measured(place) == measured(unbroken)
+    assert measured(place) == undisturbed
     wait_for(lambda: not processes_of(place), 10)
 
 

@@ -10,16 +10,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from isoflop.runs.directory import RunDirectory
 from isoflop.studies.driver import run_study
-from isoflop.studies.engine import Engine
+from isoflop.studies.engine import STOPPED, Engine
 from isoflop.studies.engines import engine_for
 from isoflop.studies.progress import QuietReporter
 from isoflop.studies.site import SlurmSite
 from isoflop.studies.slurm import SlurmEngine
+from tests.clusters.conftest import LONG_RUNS, runs_at_work
 from tests.clusters.slurm_cluster import SlurmCluster, missing_programs
 from tests.studies.test_driver import measured, processes_of, wait_for
 from tests.studies.test_engines import (
@@ -37,10 +39,8 @@ __all__ = [
     "test_damaged_text_stops_the_study_and_names_the_file",
     "test_jobs_end_done_with_the_bits_of_the_reference",
 ]
-pytestmark = pytest.mark.clusters
+pytestmark = [pytest.mark.clusters, pytest.mark.timeout(600)]
 
-# Five seconds a run or so: a fault can strike while it trains.
-LONG_RUNS = ('"4k", "8k", "16k"', '"100k", "400k"')
 POLLS_OFTEN = ("[fit]", "[slurm]\npoll = 0.5\nmax_running = 3\n[fit]")
 
 
@@ -77,13 +77,15 @@ def make_engine() -> Iterator[Callable[[Path], Engine]]:
         engine.close()
 
 
-def attempts_at_work(study_file: Path) -> list[RunDirectory]:
-    runs = [RunDirectory(place) for place in study_file.parent.glob("runs/*")]
-    return [run for run in runs if not run.is_done() and run.attempts() and run.attempts()[-1].is_alive()]
-
-
 def has_logged(run: RunDirectory) -> bool:
     return run.attempts()[-1].metrics_path.exists()
+
+
+def run_of_task(cluster: SlurmCluster, study_file: Path, task: str) -> RunDirectory:
+    """The run that a task in the queue trains, `7_2` say: the second line of the list of its array."""
+    name = cluster.run("squeue", "--noheader", "--format=%j", f"--jobs={task}").strip()
+    lines = (study_file.parent / "slurm" / name.rpartition(".")[2] / "runs.txt").read_text().split()
+    return RunDirectory(study_file.parent / "runs" / lines[int(task.rpartition("_")[2]) - 1])
 
 
 def tell_that_time_is_up(cluster: SlurmCluster, task: str) -> None:
@@ -96,12 +98,11 @@ def test_a_study_survives_its_node_its_jobs_and_its_driver(
     make_study: Callable[..., Path],
     drive: Callable[..., subprocess.Popen[str]],
     cluster: SlurmCluster,
+    undisturbed: dict[str, object],
 ) -> None:
-    unbroken = make_study(LONG_RUNS)
-    run_study(unbroken, engine=engine_for(unbroken, "inline"), reporter=QuietReporter())
     place = make_study(LONG_RUNS, POLLS_OFTEN)
     driver = drive(place, "slurm")
-    wait_for(lambda: len(cluster.running()) == 3 and len(attempts_at_work(place)) == 3, 60)
+    wait_for(lambda: len(cluster.running()) == 3 and len(runs_at_work(place)) == 3, 60)
     assert set(cluster.running()) == set(cluster.nodes)
 
     # A task is put back by hand, and one is told that its time is nearly up: both save and come back.
@@ -121,7 +122,7 @@ def test_a_study_survives_its_node_its_jobs_and_its_driver(
     output, errors = driver.communicate(timeout=150)
     assert driver.returncode == 0, errors + cluster.logs()
     assert json.loads(output)["runs"]["done"] == 7
-    assert measured(place) == measured(unbroken)
+    assert measured(place) == undisturbed
     batches = [path.read_text().split() for path in place.parent.glob("slurm/*/runs.txt")]
     ladder = max(batches, key=len)
     again = [run for batch in batches if batch is not ladder for run in batch]
@@ -130,12 +131,34 @@ def test_a_study_survives_its_node_its_jobs_and_its_driver(
     assert not processes_of(place)
 
 
+def test_a_task_makes_room_for_an_urgent_job_and_comes_back(
+    make_study: Callable[..., Path],
+    drive: Callable[..., subprocess.Popen[str]],
+    cluster: SlurmCluster,
+    undisturbed: dict[str, object],
+) -> None:
+    place = make_study(LONG_RUNS, POLLS_OFTEN)
+    driver = drive(place, "slurm")
+    wait_for(lambda: sum(has_logged(run) for run in runs_at_work(place)) == 3, 60)
+    urgent = ["--partition=urgent", "--nodelist=n0", "--output=/dev/null", "--wrap=sleep 2"]
+    displaced = run_of_task(cluster, place, cluster.running()["n0"])
+    cluster.run("sbatch", "--wait", *urgent)
+    output, errors = driver.communicate(timeout=150)
+    assert driver.returncode == 0, errors + cluster.logs()
+    assert json.loads(output)["runs"]["done"] == 7 and measured(place) == undisturbed
+    # It saved when it was told to, went on where it had been, and was submitted once: Slurm put it back by itself.
+    first, second = displaced.attempts()[:2]
+    assert first.end() == (STOPPED, ANY) and second.metrics().records[0]["step"] > 1
+    batches = [path.read_text().split() for path in place.parent.glob("slurm/*/runs.txt")]
+    assert sum(batch.count(displaced.identifier) for batch in batches) == 1
+
+
 def test_ctrl_c_empties_the_queue_and_the_study_goes_on(
     make_study: Callable[..., Path], drive: Callable[..., subprocess.Popen[str]], cluster: SlurmCluster
 ) -> None:
     place = make_study(LONG_RUNS, POLLS_OFTEN)
     driver = drive(place, "slurm")
-    wait_for(lambda: any(has_logged(run) for run in attempts_at_work(place)), 60)
+    wait_for(lambda: any(has_logged(run) for run in runs_at_work(place)), 60)
     before = time.monotonic()
     driver.send_signal(signal.SIGINT)
     _, errors = driver.communicate(timeout=20)

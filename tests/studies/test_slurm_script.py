@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
 from isoflop.errors import EnvironmentFailure, InputError
-from isoflop.studies.engine import Job
+from isoflop.studies.engine import STOPPED, Job
 from isoflop.studies.engines import engine_for
 from isoflop.studies.site import SlurmSite
 from isoflop.studies.slurm import SlurmEngine
@@ -124,6 +125,17 @@ def test_a_driver_that_comes_back_follows_what_is_queued(tmp_path: Path, cluster
     assert (states["a"], states["b"]) == ("running", "waiting")
     again.cancel()
     assert cluster.calls("scancel") == ["scancel 7"]
+
+
+def test_ctrl_c_does_not_wait_for_a_slurm_that_is_silent(tmp_path: Path, cluster: Cluster) -> None:
+    engine = SlurmEngine(tmp_path / "study", SlurmSite(poll=0.01), name="mine")
+    engine.submit(JOBS)
+    (cluster.place / "squeue").write_text("#!/bin/sh\nexec sleep 60\n")
+    before = time.monotonic()
+    engine.cancel()
+    ended = engine.poll(0.1)
+    assert time.monotonic() - before < 4.2
+    assert {status.exit_code for status in ended.values()} == {STOPPED} and not engine.poll()
 
 
 def test_a_refusal_of_slurm_is_passed_on(tmp_path: Path, cluster: Cluster) -> None:

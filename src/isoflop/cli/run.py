@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,7 +79,8 @@ def run_to_outcome(
     from isoflop.studies.engines import engine_for
     from isoflop.studies.progress import reporter_for
 
-    with refusals_recorded(SCHEMA, delivery):
+    # Standard output is the outcome's: some engines print what their cluster has to say.
+    with refusals_recorded(SCHEMA, delivery), redirect_stdout(sys.stderr):
         engine = engine_for(place, on)
         reporter = reporter_for(console(stderr=True))
         outcome = run_study(place, engine=engine, reporter=reporter, retry_failed=retry_failed, max_cost=max_cost)

@@ -7,6 +7,7 @@ notice, save, and stop. A task whose node is lost is Ray's to try again; it goes
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import signal
@@ -46,6 +47,7 @@ class RayEngine(Engine):
         self._saving: dict[str, float] = {}
         self._running: set[str] = set()
         self._last_look = 0.0
+        self._stop_mark = study_directory / "ray" / f"stop-{os.getpid()}-{time.monotonic_ns()}"
         self._is_ours = not ray.is_initialized()
         self._connect()
         self.slots = self._room()
@@ -59,7 +61,7 @@ class RayEngine(Engine):
         task = self._ray.remote(**options)(train)
         for job in jobs:
             self._tasks[job.identifier] = task.options(name=job.identifier).remote(
-                str(self._study_directory), job.identifier
+                str(self._study_directory), job.identifier, str(self._stop_mark)
             )
 
     def poll(self, wait: float = 0.0) -> Mapping[str, JobStatus]:
@@ -87,7 +89,13 @@ class RayEngine(Engine):
         return told
 
     def cancel(self, *, now: bool = False) -> None:
-        """Cancel every task: its worker saves and stops, or with `now` is ended at once."""
+        """Cancel every task: its worker saves and stops, or with `now` is ended at once.
+
+        Ray is asked to, and for a task that it does not reach a mark is left in the study's directory.
+        """
+        with contextlib.suppress(OSError):
+            self._stop_mark.parent.mkdir(parents=True, exist_ok=True)
+            self._stop_mark.touch()
         for reference in self._tasks.values():
             self._ray.cancel(reference, force=now)
 
@@ -101,6 +109,9 @@ class RayEngine(Engine):
             self.cancel(now=True)
             self._tasks.clear()
         self._saving.clear()
+        with contextlib.suppress(OSError):
+            self._stop_mark.unlink(missing_ok=True)
+            self._stop_mark.parent.rmdir()
         if self._is_ours and self._ray.is_initialized():
             self._ray.shutdown()
 
@@ -150,11 +161,13 @@ class RayEngine(Engine):
         return bool(latest) and latest[0].is_alive()
 
 
-def train(study_directory: str, identifier: str) -> tuple[int, str]:
+def train(study_directory: str, identifier: str, stop_mark: str) -> tuple[int, str]:
     """In a task: train one run in a process of its own; its exit code and what it said last.
 
-    A cancelled task is told by KeyboardInterrupt: the worker then saves and stops.
+    A task is cancelled by KeyboardInterrupt, or by `stop_mark` where that file is there: the worker saves and stops.
     """
+    if os.path.exists(stop_mark):
+        return STOPPED, "cancelled."
     arguments = [study_directory, identifier, "--parent", str(os.getpid())]
     worker = subprocess.Popen(
         [sys.executable, "-m", "isoflop.studies.worker", *arguments],
@@ -164,16 +177,25 @@ def train(study_directory: str, identifier: str) -> tuple[int, str]:
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    assert worker.stderr is not None
     try:
         # Ray's interruption is seen between two steps of Python, never inside a call that waits.
         while worker.poll() is None:
+            if os.path.exists(stop_mark):
+                _let_save(worker)
+                break
             time.sleep(SECONDS_BETWEEN_INTERRUPTIONS)
     except BaseException:
-        worker.send_signal(signal.SIGTERM)
-        try:
-            worker.wait(SECONDS_TO_SAVE)
-        except subprocess.TimeoutExpired:
-            worker.kill()
+        _let_save(worker)
         raise
-    assert worker.stderr is not None
-    return worker.returncode, worker.stderr.read().decode(errors="replace").strip()
+    with worker.stderr as last_word:
+        return worker.wait(), last_word.read().decode(errors="replace").strip()
+
+
+def _let_save(worker: subprocess.Popen[bytes]) -> None:
+    """Ask a worker to save and stop, and end it where it does not."""
+    worker.send_signal(signal.SIGTERM)
+    try:
+        worker.wait(SECONDS_TO_SAVE)
+    except subprocess.TimeoutExpired:
+        worker.kill()

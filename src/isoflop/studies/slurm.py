@@ -29,7 +29,13 @@ COLUMNS = "%j|%F|%K|%t"
 
 RUNNING = frozenset({"R", "CG", "S", "ST", "SO"})
 SECONDS_TO_CANCEL = 3.0
-"""How long Ctrl-C waits for an answer to `scancel`: it is slow where nodes are down, but the order has been given."""
+"""How long Ctrl-C waits for Slurm: it is slow where nodes are down, but then the order has been given."""
+
+SECONDS_OF_FAREWELL = 0.5
+"""How long each look at the queue may take after that."""
+
+LONGEST_ANSWER = 60.0
+"""Seconds after which a command of Slurm that has not answered is asked again."""
 
 SECONDS_TO_APPEAR = 15.0
 """How long a task may be unknown to `squeue` after it was submitted."""
@@ -87,9 +93,10 @@ class SlurmEngine(Engine):
         if self._cancelled:
             return
         self._cancelled = True
-        arrays = sorted({array for array, _ in self._tasks().values()})
+        until = time.monotonic() + SECONDS_TO_CANCEL
+        arrays = sorted({array for array, _ in self._tasks(SECONDS_TO_CANCEL).values()})
         if arrays:
-            _run(["scancel", *arrays], allow_failure=True, timeout=SECONDS_TO_CANCEL)
+            _run(["scancel", *arrays], patience=max(SECONDS_OF_FAREWELL, until - time.monotonic()))
 
     def logs(self, identifier: str, lines: int = 20) -> str:
         """The last lines of the latest attempt's log."""
@@ -134,10 +141,13 @@ class SlurmEngine(Engine):
     def _queue(self) -> dict[str, str]:
         """The runs of this study in the queue with their states, whoever submitted them."""
         self._last_look = time.monotonic()
-        return {run: state for run, (_, state) in self._tasks().items()}
+        patience = SECONDS_OF_FAREWELL if self._cancelled else None
+        return {run: state for run, (_, state) in self._tasks(patience).items()}
 
-    def _tasks(self) -> dict[str, tuple[str, str]]:
-        told = _run(["squeue", "--noheader", "--array", f"--user={getpass.getuser()}", f"--format={COLUMNS}"])
+    def _tasks(self, patience: float | None = None) -> dict[str, tuple[str, str]]:
+        """Array and state of every run in the queue; where Slurm does not answer within `patience` seconds, none."""
+        user = f"--user={getpass.getuser()}"
+        told = _run(["squeue", "--noheader", "--array", user, f"--format={COLUMNS}"], patience=patience)
         runs: dict[str, list[str]] = {}
         found = {}
         for line in filter(None, map(str.strip, told.splitlines())):
@@ -158,11 +168,16 @@ class SlurmEngine(Engine):
             return []
 
 
-def _run(arguments: list[str], *, allow_failure: bool = False, timeout: float = 60.0) -> str:
-    """What a command of Slurm prints; controllers that restart are asked again for a while."""
-    for patience in (0.5, 1.0, 2.0, 4.0, None):
+def _run(arguments: list[str], *, patience: float | None = None) -> str:
+    """What a command of Slurm prints; controllers that restart are asked again for a while.
+
+    With `patience` it is asked once, for that many seconds, and its silence is taken for an empty answer.
+    """
+    for pause in (0.5, 1.0, 2.0, 4.0, None):
         try:
-            told = subprocess.run(arguments, capture_output=True, text=True, timeout=timeout, check=False)
+            told = subprocess.run(
+                arguments, capture_output=True, text=True, timeout=patience or LONGEST_ANSWER, check=False
+            )
         except FileNotFoundError:
             raise EnvironmentFailure(
                 f"{arguments[0]} is not there: run this on a machine that can submit to Slurm, or take another --on."
@@ -171,10 +186,10 @@ def _run(arguments: list[str], *, allow_failure: bool = False, timeout: float = 
             told = None
         if told is not None and told.returncode == 0:
             return told.stdout
-        if allow_failure:
+        if patience is not None:
             return ""
         said = told.stderr.strip() if told is not None else "no answer within a minute"
-        if patience is None or arguments[0] == "sbatch":
+        if pause is None or arguments[0] == "sbatch":
             raise EnvironmentFailure(f"{arguments[0]} failed: {said or 'it said nothing'}.")
-        time.sleep(patience)
+        time.sleep(pause)
     raise AssertionError("unreachable")
