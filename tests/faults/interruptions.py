@@ -21,6 +21,8 @@ from tests.faults.victims import (
 )
 
 LONGEST_SECONDS = 5.0
+RUNS_FOR_A_TURN = {cheap_study: 12, real_study: 2}
+"""More than end until the next signal; of real runs there are four for each of these."""
 
 
 def interrupt_studies(place: Path, times: int, seed: int = 0) -> Tally:
@@ -30,7 +32,7 @@ def interrupt_studies(place: Path, times: int, seed: int = 0) -> Tally:
     slowest = 0.0
     for number, make in enumerate((cheap_study, real_study)):
         share = (times + 1 - number) // 2
-        study_file = make(place / f"study{number}", runs=max(12, 12 * share))
+        study_file = make(place / f"study{number}", runs=max(6, RUNS_FOR_A_TURN[make] * share))
         expected = expected_outcomes(study_file, place / f"calm{number}")
         results = Results(study_file)
         for turn in range(share):

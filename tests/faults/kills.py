@@ -31,7 +31,7 @@ def kill_cheap_runs(place: Path, kills: int, seed: int = 0) -> Tally:
 
 
 def kill_real_runs(place: Path, kills: int, seed: int = 0) -> Tally:
-    study_file = real_study(place / "study", runs=max(2, kills // 8))
+    study_file = real_study(place / "study", runs=max(2, kills // 4))
     return _kill(Tally("SIGKILL over torch runs"), study_file, place, kills, 0.8, seed)
 
 

@@ -15,27 +15,33 @@ from tests.studies.test_results_index import filled_study
 def train_nothing(place: Path, runs: int) -> Tally:
     """The process engine on two slots over runs whose program does nothing but log a loss."""
     study_file = cheap_study(place / "study", runs, pause=0.0)
-    begin, before = time.monotonic(), os.times()
+    begin, before = time.monotonic(), _cpu_of_children()
     driver = start_driver(study_file)
     _, errors = driver.communicate(timeout=3600)
-    seconds, after = time.monotonic() - begin, os.times()
-    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    seconds, cpu = time.monotonic() - begin, _cpu_of_children() - before
     done = len(list((study_file.parent / "runs").glob("*/result.json")))
     tally = Tally("none: runs that do nothing", runs, done, lost=runs - done, stuck=int(driver.returncode != 0))
     tally.notes += [errors.strip()] if driver.returncode else []
-    tally.notes.append(f"{seconds:.0f} s: {1000 * seconds / runs:.0f} ms, of CPU {1000 * cpu / runs:.0f} ms a run")
+    tally.notes.append(f"{seconds:.0f} s: {1000 * seconds / runs:.0f} ms a run; of CPU {1000 * cpu / runs:.0f} ms")
     return tally
 
 
 def ask_for_status(place: Path, runs: int) -> Tally:
-    """`isoflop status` as a user starts it, the second time in a study."""
+    """`isoflop status` as a user starts it, six times; the first reads the results, the others its index of them."""
     study_file = filled_study(place, runs)
-    seconds = 0.0
-    for _ in range(2):
-        begin = time.monotonic()
+    seconds, cpu = [], []
+    for _ in range(6):
+        begin, before = time.monotonic(), _cpu_of_children()
         told = subprocess.run(
             [sys.executable, "-m", "isoflop", "status", str(study_file)], capture_output=True, text=True, check=True
         )
-        seconds = time.monotonic() - begin
+        seconds.append(time.monotonic() - begin)
+        cpu.append(_cpu_of_children() - before)
     assert f"complete ({runs} done)" in told.stdout
-    return Tally("none: status", 1, runs, notes=[f"{seconds:.2f} s, Python's start included"])
+    note = f"the quickest of five {min(seconds[1:]):.2f} s, of CPU {min(cpu[1:]):.2f} s, Python's start included"
+    return Tally("none: status", 1, runs, notes=[note])
+
+
+def _cpu_of_children() -> float:
+    used = os.times()
+    return used.children_user + used.children_system

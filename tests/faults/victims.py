@@ -218,10 +218,10 @@ def outcomes(prepared: PreparedStudy) -> dict[str, Outcome | None]:
 
 
 def expected_outcomes(study_file: Path, place: Path) -> dict[str, Outcome | None]:
-    """What the same study comes to in a directory of its own, in one process, when nothing happens to it."""
+    """What the same study comes to in a directory of its own when nothing happens to it."""
     study = study_file.read_text().replace('directory = "text"', f'directory = "{study_file.parent / "text"}"')
     calm = _written(place, study)
-    driver = start_driver(calm, "inline")
+    driver = start_driver(calm)
     _, errors = driver.communicate(timeout=900)
     assert driver.returncode == 0, errors
     return outcomes(prepare_study(calm))
