@@ -41,10 +41,14 @@ class Optimizers:
         }
 
     def set_state(self, parameter: nn.Parameter, state: dict[str, Tensor]) -> None:
-        """Put what `state_of` gave into the optimizer that moves `parameter`."""
+        """Make what `state_of` gave, the same tensors, that of the optimizer that moves `parameter`."""
         for part in self.parts:
             if any(parameter is held for group in part.param_groups for held in group["params"]):
                 part.state[parameter] = state
+
+    def group_of(self, parameter: nn.Parameter) -> dict[str, Any]:
+        """The group with the settings by which `parameter` is moved."""
+        return next(group for group in self._groups() if any(parameter is held for held in group["params"]))
 
     def _groups(self) -> Iterator[dict[str, Any]]:
         for part in self.parts:

@@ -25,6 +25,7 @@ class Memory:
     cpu_seconds: float = 0.0
     points: list[tuple[int, int, float]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
+    _sharers: int = 1
     _started: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
 
     def curve(self) -> Curve:
@@ -34,13 +35,18 @@ class Memory:
 
     def seconds_now(self) -> float:
         """Wall seconds spent so far."""
-        return self.seconds + time.monotonic() - self._started[0]
+        return self.seconds + (time.monotonic() - self._started[0]) / self._sharers
+
+    def share_time(self, sharers: int) -> None:
+        """From now on count one of `sharers` equal parts of the time, those being the runs trained at once."""
+        self.take_time()
+        self._sharers = sharers
 
     def take_time(self, processes: int = 1) -> None:
         """Add the time since the last call to what is remembered; `processes` that work in step take as much each."""
         now = time.monotonic(), time.process_time()
-        self.seconds += now[0] - self._started[0]
-        self.cpu_seconds += processes * (now[1] - self._started[1])
+        self.seconds += (now[0] - self._started[0]) / self._sharers
+        self.cpu_seconds += processes * (now[1] - self._started[1]) / self._sharers
         self._started = now
 
     def to_dict(self) -> dict[str, Any]:

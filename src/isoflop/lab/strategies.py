@@ -154,8 +154,17 @@ def put_into(model: LanguageModel, optimizer: Optimizers, tensors: Mapping[str, 
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             parameter.copy_(place(tensors[f"model/{name}"], parameter))
-            state = state_in(tensors, name)
-            optimizer.set_state(parameter, {key: place(value, parameter).clone() for key, value in state.items()})
+            held = optimizer.state_of(parameter)
+            state = {key: place(value, parameter) for key, value in state_in(tensors, name).items()}
+            if state.keys() <= held.keys():
+                # In place: in a stack of models these tensors are views of the stack's. All of them begin with zeros.
+                for key, value in held.items():
+                    if key in state:
+                        value.copy_(state[key])
+                    else:
+                        value.zero_()
+            else:
+                optimizer.set_state(parameter, {key: value.clone() for key, value in state.items()})
 
 
 def state_in(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -34,7 +34,7 @@ from isoflop.lab.schedule import decay_steps_of, learning_rate_at, warmup_steps_
 from isoflop.lab.state import Memory, Snapshot, TrainingState
 from isoflop.lab.strategies import build_strategy
 from isoflop.runs.run import Evaluation, Run, State
-from isoflop.runs.spec import Devices, RunSpec, StrategyName
+from isoflop.runs.spec import ONE_DEVICE, Devices, RunSpec, StrategyName
 
 SECONDS_BETWEEN_CHECKPOINTS = 20.0
 # A loss this far above that of the first steps, after warm-up, has never come back down.
@@ -60,7 +60,7 @@ class Interrupted(Exception):
         self.step = step
 
 
-class _Diverged(Exception):
+class Diverged(Exception):
     """The loss is no number any more, or far above where it began."""
 
 
@@ -105,25 +105,23 @@ def train(
         UsageError: this many processes cannot share a batch of `spec`, or not with this strategy.
         Interrupted: `stop` said so.
     """
-    if corpus.spec.sha256 != spec.text.sha256:
-        planned = spec.text.sha256[:12]
-        raise InputError(f"run {spec.identifier} was planned on another text (sha256 {planned}...): plan it again.")
     clock = Memory()
-    finished = partial(_finished, spec, Devices(strategy, ranks.size))
+    finished = partial(finished_run, spec, devices=Devices(strategy, ranks.size))
     try:
-        loop = _Loop(spec, corpus, attempt, resume_from, ranks, strategy)
+        loop = Loop(spec, corpus, attempt, resume_from, ranks, strategy)
         clock = loop.memory
-        loop.run(on_progress, stop, checkpoint_seconds)
-    except _Diverged:
-        return finished("diverged", clock, "diverged after {step} of {steps} steps: lower the learning rate.")
+        for learning_rate, step in loop.updates(on_progress, stop, checkpoint_seconds):
+            loop.update(learning_rate, step)
+    except Diverged:
+        return finished("diverged", clock)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        return finished("failed", clock, "out of memory after {step} of {steps} steps: raise micro_batches.")
-    return finished("done", loop.memory, "")
+        return finished("failed", clock)
+    return finished("done", clock)
 
 
-class _Loop:
+class Loop:
     """The moving parts of one training run."""
 
     def __init__(
@@ -132,9 +130,11 @@ class _Loop:
         corpus: Corpus,
         attempt: Attempt,
         resume_from: Sequence[Path],
-        ranks: Ranks,
-        strategy: StrategyName,
+        ranks: Ranks = ALONE,
+        strategy: StrategyName = "ddp",
     ) -> None:
+        if (planned := spec.text.sha256) != corpus.spec.sha256:
+            raise InputError(f"run {spec.identifier} is of another text (sha256 {planned[:12]}): plan it again.")
         self.spec, self.corpus, self.attempt, self.ranks = spec, corpus, attempt, ranks
         self.device = best_device()
         self.strategy = build_strategy(spec, ranks, strategy)
@@ -149,18 +149,20 @@ class _Loop:
         if self.memory.step == 0:
             self.memory.first_loss = self._mean_loss_of_first_batch()
 
-    def run(self, on_progress: Callable[[Progress], None], stop: Callable[[], bool], checkpoint_seconds: float) -> None:
-        """Train to the end, evaluating and branching on the way."""
+    def updates(
+        self, on_progress: Callable[[Progress], None], stop: Callable[[], bool], checkpoint_seconds: float
+    ) -> Iterator[tuple[float, int]]:
+        """Rate and number of every update, made by whoever iterates; log, evaluation, branches and saving between."""
         spec, memory, last_checkpoint = self.spec, self.memory, time.monotonic()
-        self._branch(stop)
+        yield from self._branch(stop)
         while memory.step < spec.steps:
-            self.update(learning_rate_at(memory.step, spec.steps, spec.optimizer.learning_rate, spec.schedule))
+            yield learning_rate_at(memory.step, spec.steps, spec.optimizer.learning_rate, spec.schedule), memory.step
             memory.step += 1
             if memory.step in self.log_steps:
                 self.report(on_progress)
             if memory.step in self.evaluation_steps and memory.step < spec.steps:
                 self.evaluate(memory.step, cooled=False)
-            self._branch(stop)
+            yield from self._branch(stop)
             due = time.monotonic() - last_checkpoint >= checkpoint_seconds and memory.step < spec.steps
             stopping, saving = self.ranks.any(stop(), due)
             if stopping or saving:
@@ -179,11 +181,11 @@ class _Loop:
         windows = windows_of_step(self.corpus.train, self.order, step, self.spec.shape.context)
         return self.ranks.share(torch.from_numpy(windows.astype(np.int64))).to(self.device)
 
-    def update(self, learning_rate: float, step: int | None = None) -> None:
-        """One optimizer step on the batch of update `step`, the one that is due unless given."""
+    def update(self, learning_rate: float, step: int) -> None:
+        """One optimizer step on the batch of update `step`."""
         self.strategy.optimizer.set_learning_rate(learning_rate)
         self.strategy.optimizer.zero_grad()
-        pieces = self.batch(self.memory.step if step is None else step).chunk(self.spec.micro_batches)
+        pieces = self.batch(step).chunk(self.spec.micro_batches)
         for place, piece in enumerate(pieces, start=1):
             with self.strategy.syncing(last=place == len(pieces)):
                 with self.casting():
@@ -208,14 +210,14 @@ class _Loop:
         on_progress(Progress(memory.step, spec.steps, tokens, loss, memory.seconds_now()))
         warm = memory.step > warmup_steps_of(spec.steps, spec.schedule)
         if not math.isfinite(loss) or (warm and loss > memory.first_loss + DIVERGENCE_NATS):
-            raise _Diverged
+            raise Diverged
 
     def evaluate(self, step: int, *, cooled: bool) -> None:
         """Held-out loss on the windows that every run of the study shares, kept and logged, with what else is asked."""
         measures = self._noise_scale() if "noise-scale" in self.spec.probes else {}
         for found in evaluate(self.model, self.spec, self.corpus, self.casting, step=step, cooled=cooled):
             if not math.isfinite(found.loss):
-                raise _Diverged
+                raise Diverged
             told = vars(found) | {"measures": {**found.measures, **({} if found.part else measures)}}
             self.memory.evaluations.append(told)
             self.attempt.log({"step": step, "evaluation": told})
@@ -225,7 +227,7 @@ class _Loop:
         self.memory.losses = self.ranks.mean(torch.stack(self.losses)).tolist() if self.losses else []
         self.state.save(self.memory)
 
-    def _branch(self, stop: Callable[[], bool]) -> None:
+    def _branch(self, stop: Callable[[], bool]) -> Iterator[tuple[float, int]]:
         """Train and score every branch that leaves the run here, then put everything back as it was."""
         spec, memory = self.spec, self.memory
         warmup = warmup_steps_of(spec.steps, spec.schedule)
@@ -235,7 +237,7 @@ class _Loop:
             trunk, losses = Snapshot(self.strategy), list(self.losses)
             for step in range(memory.step, end):
                 rate = learning_rate_at(step, end, spec.optimizer.learning_rate, spec.schedule, warmup_steps=warmup)
-                self.update(rate, step)
+                yield rate, step
                 if self.ranks.any(stop())[0]:
                     trunk.put_back()
                     self.losses = losses
@@ -247,8 +249,8 @@ class _Loop:
             memory.branches_done += 1
 
     def _noise_scale(self) -> dict[str, float]:
-        size = self.spec.batch_tokens // self.spec.shape.context
         context = self.spec.shape.context
+        size = self.spec.batch_tokens // context
         windows = evaluation_windows(self.corpus.validation, context, NOISE_SCALE_BATCHES * size)
         mixed = np.random.default_rng(0).permutation(len(windows))[: len(windows) // size * size]
         count = len(mixed) // size
@@ -263,9 +265,10 @@ class _Loop:
             return self.ranks.mean(self.model.loss(self.batch(0))).item()
 
 
-def _finished(spec: RunSpec, devices: Devices, state: State, memory: Memory, message: str) -> Run:
-    """The run as it came out."""
+def finished_run(spec: RunSpec, state: State, memory: Memory, devices: Devices = ONE_DEVICE) -> Run:
+    """The run as it came out, trained on `devices`."""
     memory.take_time(devices.processes)
+    where = f"after {memory.step} of {spec.steps} steps"
     count = count_parameters(spec.shape)
     evaluations = tuple(Evaluation.from_dict(item) for item in memory.evaluations)
     last = next((item for item in reversed(evaluations) if not item.part), None) if state == "done" else None
@@ -280,7 +283,11 @@ def _finished(spec: RunSpec, devices: Devices, state: State, memory: Memory, mes
         seconds=memory.seconds,
         cpu_seconds=memory.cpu_seconds,
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        message=message.format(step=memory.step, steps=spec.steps),
+        message={
+            "done": "",
+            "diverged": f"diverged {where}: lower the learning rate.",
+            "failed": f"out of memory {where}: raise micro_batches.",
+        }[state],
         environment=describe_environment(best_device(), devices),
         curve=memory.curve(),
         evaluations=evaluations,

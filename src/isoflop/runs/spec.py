@@ -141,6 +141,9 @@ class Devices:
     processes: int = 1
 
 
+ONE_DEVICE = Devices()
+
+
 @dataclass(frozen=True)
 class Launch:
     """How a run's training is started and ended: none of it decides which run it is.
@@ -152,7 +155,7 @@ class Launch:
     environment: dict[str, str] = field(default_factory=dict)
     timeout: float | None = None
     grace: float = 3.0
-    devices: Devices = Devices()
+    devices: Devices = ONE_DEVICE
 
 
 @dataclass(frozen=True)

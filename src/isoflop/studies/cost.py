@@ -1,8 +1,9 @@
 """What a study will cost, said before it starts: runs, FLOP, and minutes on the cores there are.
 
 Seconds of a run on one core = steps · (0.3 ms + 0.6 ms · layers) + FLOP / rate(width), with
-rate(width) = 90 GFLOP/s · width / (width + 60). Fitted to CPU seconds of PyTorch 2.13 in float32 with 512 tokens a
-step on one core of an AVX-512 Xeon whose other core was busy (widths 8 to 256, 1 to 4 layers, 2026-11: within 35 %).
+rate(width) = 90 GFLOP/s · width / (width + 60), where a held-out token that is scored counts as a third of one trained
+on. Fitted to CPU seconds of PyTorch 2.13 in float32 with 512 tokens a step on one core of an AVX-512 Xeon whose other
+core was busy (widths 8 to 256, 1 to 4 layers, 2026-11: within 35 %). Models that are stacked take less than this.
 Another machine differs by a factor, which is estimated from the runs that are done.
 """
 
@@ -123,7 +124,9 @@ def seconds_on_one_core(spec: RunSpec) -> float:
     branched = 1.0 + spec.schedule.decay * sum(spec.branches) / spec.tokens
     passes = spec.shape.layers * spec.shape.reuse
     fixed = spec.steps * (SECONDS_PER_STEP + SECONDS_PER_STEP_AND_LAYER * passes)
-    return branched * (fixed + training_flops(spec.shape, spec.tokens) / rate)
+    scored = (spec.evaluation_points + len(spec.branches)) * spec.evaluation_windows * spec.shape.context
+    scoring = training_flops(spec.shape, scored) / 3.0 / rate
+    return branched * (fixed + training_flops(spec.shape, spec.tokens) / rate) + scoring
 
 
 def speed_ratio(pairs: Iterable[tuple[float, float]]) -> float:

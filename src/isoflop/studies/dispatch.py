@@ -20,10 +20,11 @@ from isoflop.accounting.parameters import count_parameters
 from isoflop.errors import EnvironmentFailure, IsoflopError
 from isoflop.runs.directory import RunDirectory, create_run_directory
 from isoflop.runs.run import Run
-from isoflop.runs.spec import Launch, RunSpec
+from isoflop.runs.spec import ONE_DEVICE, Launch, RunSpec
 from isoflop.studies.cost import seconds_on_one_core
 from isoflop.studies.engine import BUSY, CANNOT_GO_ON, STOPPED, Engine, Job, JobStatus
 from isoflop.studies.progress import Reporter
+from isoflop.studies.stacks import write_stacks
 from isoflop.studies.study import PlannedRun
 from isoflop.studies.watch import Watch
 
@@ -64,11 +65,12 @@ def train_runs(
     title: str,
     launch: Launch | None = None,
     retries: int = RETRIES,
+    stack: int = 1,
 ) -> None:
     """Train what is not done of `planned`, in order; one that cannot be trained is recorded as failed and left behind.
 
     `launch` says how a program of the user's is started, where one trains; `retries` how often in a row a run may crash
-    before it counts as one that cannot be trained.
+    before it counts as one that cannot be trained, `stack` how many small models are trained side by side.
 
     Raises:
         StudyInterrupted: a signal asked to stop.
@@ -78,6 +80,7 @@ def train_runs(
     if launch is not None:
         for directory in directories.values():
             directory.set_launch(launch)
+    planned = write_stacks(study_directory, planned, stack, launch.devices if launch else ONE_DEVICE)
     watch = Watch(title, planned, directories, engine.slots)
     with _interruptible(engine) as interruption:
         dispatch = _Dispatch(directories, planned, engine, interruption, retries)
@@ -126,10 +129,15 @@ class _Dispatch:
     def begin(self) -> None:
         """Submit every run that has no result, in the order they were given."""
         self.open = {name for name, directory in self._directories.items() if not directory.is_done()}
-        self._engine.submit([self._jobs[name] for name in self._directories if name in self.open])
+        self._engine.submit([job for name, job in self._jobs.items() if name in self.open])
 
     def turn(self) -> None:
         """Ask the engine once, settle what ended, submit again what may be tried again."""
+        is_over = self._interruption.number is not None
+        for name in [name for name in self._again if is_over or self._directories[name].is_done()]:
+            del self._again[name]
+            self.open.discard(name)
+            self.ended.add(name)
         now = time.monotonic()
         due = [name for name, when in self._again.items() if when <= now]
         for name in due:
@@ -139,7 +147,9 @@ class _Dispatch:
         told = self._engine.poll(SECONDS_BETWEEN_POLLS)
         if not told:
             time.sleep(SECONDS_BETWEEN_POLLS)
-        self.running = frozenset(name for name, status in told.items() if status.state == "running")
+        running = {name for name, status in told.items() if status.state == "running"}
+        # What another worker has is at work too.
+        self.running = frozenset(running.union(self._again))
         ended = {name: status for name, status in told.items() if status.state == "ended" and name in self.open}
         self.ended.update(ended)
         for name, status in ended.items():

@@ -247,8 +247,8 @@ def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Re
         affordable = account.affordable(left)[: max(engine.slots, len(left) // _BATCHES)]
         if not affordable:
             raise account.refusal(left)
-        train_runs(prepared.directory, affordable, engine, reporter, title, launch)
-    train_runs(prepared.directory, ordered, engine, reporter, title, launch)
+        train_runs(prepared.directory, affordable, engine, reporter, title, launch, stack=prepared.study.stack)
+    train_runs(prepared.directory, ordered, engine, reporter, title, launch, stack=prepared.study.stack)
 
 
 def reopen_failed(prepared: PreparedStudy) -> None:

@@ -51,7 +51,7 @@ class InlineEngine(Engine):
 
     def _train(self, identifier: str) -> JobStatus:
         attempts: list[Attempt] = []
-        outcome = work(self._study_directory, identifier, stop=self._stop, on_claim=attempts.append)
+        outcome = work(self._study_directory, identifier, stop=self._stop, on_claim=attempts.append, in_stacks=True)
         if outcome.message and attempts and outcome.exit_code != CANNOT_GO_ON:
             append_to_log(attempts[0], outcome.message)
         return JobStatus("ended", outcome.exit_code, outcome.message)

@@ -100,7 +100,7 @@ def _answer(answers: int, run: str, exit_code: int, message: str) -> None:
 
 def _import_the_lab() -> None:
     """What a worker that trains in the lab imports, imported once for all of them."""
-    import isoflop.lab.training  # noqa: F401
+    import isoflop.lab.stack  # noqa: F401
     from isoflop.lab.environment import use_one_thread, warm_up
 
     use_one_thread()

@@ -191,7 +191,8 @@ class Study:
 
     `analysis` says what is made of its runs: a fit and a forecast of the held-out runs, or what one of
     `studies.analyses` does. Held-out loss is taken at `evaluation_points` moments of every run, with `probes`;
-    `mirrors` show the metrics of the runs elsewhere as they come. `trainer` is None for the lab's; `launch`, `site` and
+    `mirrors` show the metrics of the runs elsewhere as they come; up to `stack` small models of one shape are trained
+    side by side on this machine. `trainer` is None for the lab's; `launch`, `site` and
     `spending` say how, where and for how much it is trained: no run depends on them.
     """
 
@@ -211,6 +212,7 @@ class Study:
     evaluation_points: int = 1
     probes: tuple[Probe, ...] = ()
     mirrors: tuple[str, ...] = ()
+    stack: int = 1
     trainer: TrainerSpec | None = None
     launch: Launch = field(default_factory=Launch)
     site: Site = field(default_factory=Site)

@@ -99,6 +99,7 @@ def _to_study(told: StudySection, raw: Mapping[str, Any], base: Path) -> Study:
         evaluation_points=evaluation.points if evaluation else 1,
         probes=tuple(evaluation.probes) if evaluation else (),
         mirrors=tuple(told.mirrors),
+        stack=told.stack,
         trainer=told.trainer.spec() if told.trainer else None,
         launch=told.trainer.launch() if told.trainer else Launch(devices=devices),
         site=Site(told.on, told.slurm.site(devices.processes), told.ray.site(devices.processes)),

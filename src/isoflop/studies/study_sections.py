@@ -184,6 +184,7 @@ class StudySection(Section):
     evaluation: EvaluationSection | None = None
     fit: FitSection
     mirrors: list[MirrorName] = []
+    stack: Count = 1
     held_out: list[HeldOutSection] = []
     arms: list[ArmSection] = []
     on: EngineName = "local"

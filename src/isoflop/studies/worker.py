@@ -15,7 +15,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,7 @@ from isoflop.runs.spec import RunSpec
 from isoflop.studies.command import CommandFailed, CommandStopped, train_with_command
 from isoflop.studies.engine import BUSY, CANNOT_GO_ON, CRASHED, DONE, STOPPED
 from isoflop.studies.record import recorded_mirrors
+from isoflop.studies.stacks import claim_mates
 from isoflop.studies.text import load_study_text
 from isoflop.studies.together import train_together
 
@@ -56,11 +57,13 @@ def work(
     stop: threading.Event,
     is_orphan: Callable[[], bool] = lambda: False,
     on_claim: Callable[[Attempt], None] = lambda attempt: None,
+    in_stacks: bool = False,
 ) -> Outcome:
     """Train one run of a study unless it is done or another has it; never raises but for KeyboardInterrupt.
 
     `stop` asks it to save and stop; `is_orphan` is asked twice a second; `on_claim` gets the attempt first thing. A run
-    for several devices is claimed and trained by other processes, which are started here.
+    for several devices is claimed and trained by other processes, which are started here. With `in_stacks` the runs
+    that the study wants trained side by side with it are claimed and trained too.
     """
     directory = RunDirectory(study_directory / "runs" / identifier)
 
@@ -68,9 +71,8 @@ def work(
         processes = directory.launch().devices.processes
         if processes > 1:
             return Outcome(*train_together(study_directory, directory, processes, stop=stop, is_orphan=is_orphan))
-        return claim_and_train(
-            study_directory, identifier, train_in_the_lab, stop=stop, is_orphan=is_orphan, on_claim=on_claim
-        )
+        lab = _train_in_a_stack if in_stacks else train_in_the_lab
+        return claim_and_train(study_directory, identifier, lab, stop=stop, is_orphan=is_orphan, on_claim=on_claim)
 
     return outcome_of(choose, directory)
 
@@ -126,6 +128,10 @@ def _train(
     run = train(study_directory, directory, attempt, spec, stop)
     if isinstance(run, Outcome):
         return run
+    return _commit(directory, attempt, run)
+
+
+def _commit(directory: RunDirectory, attempt: Attempt, run: Run) -> Outcome:
     if not directory.commit(attempt, run):
         return Outcome(DONE) if directory.is_done() else Outcome(BUSY, "a later attempt took this run over.")
     for checkpoint in directory.checkpoints():
@@ -174,6 +180,43 @@ def train_by_ranks(
             )
     except Interrupted as interruption:
         return Outcome(STOPPED, f"{interruption}.")
+
+
+def _train_in_a_stack(
+    study_directory: Path, directory: RunDirectory, attempt: Attempt, spec: RunSpec, stop: threading.Event
+) -> Run | Outcome:
+    """Train a run and those that belong beside it, each with its own result; the outcome is that of the first."""
+    mates = list(claim_mates(study_directory, directory))
+    if not mates:
+        return train_in_the_lab(study_directory, directory, attempt, spec, stop)
+    from isoflop.lab.environment import use_one_thread
+    from isoflop.lab.mirrors import mirrored
+    from isoflop.lab.stack import Member, train_stack
+    from isoflop.lab.training import Interrupted
+
+    use_one_thread()
+    claims = {place.identifier: (place, claimed) for place, claimed in [(directory, attempt), *mates]}
+    outcomes: dict[str, Outcome] = {}
+
+    def commit(spec: RunSpec, run: Run) -> None:
+        outcomes[spec.identifier] = _commit(*claims[spec.identifier], run)
+
+    with ExitStack() as held:
+        members = []
+        for place, claimed in claims.values():
+            if claimed is not attempt:
+                held.enter_context(_watched(claimed, stop, lambda: False))
+            member = place.spec()
+            logged = held.enter_context(mirrored(claimed, member, recorded_mirrors(study_directory)))
+            members.append(Member(member, logged, place.checkpoints()))
+        corpus = load_study_text(study_directory, spec.text.sha256)
+        try:
+            train_stack(members, corpus, on_finished=commit, stop=stop.is_set)
+        except Interrupted as interruption:
+            for name in claims.keys() - outcomes.keys():
+                outcomes[name] = Outcome(STOPPED, f"{interruption}.")
+                claims[name][1].record_end(STOPPED, f"{interruption}.")
+    return outcomes[directory.identifier]
 
 
 def _train_with_command(
@@ -263,6 +306,8 @@ def main(arguments: list[str] | None = None) -> int:
         stop=stop,
         is_orphan=lambda: chosen.parent is not None and os.getppid() != chosen.parent,
         on_claim=print_there_from_now_on,
+        # Only where a driver waits for this process: elsewhere a run in a stack would be submitted again and again.
+        in_stacks=chosen.parent is not None,
     )
     if outcome.message:
         for stream in streams:
