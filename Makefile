@@ -42,7 +42,8 @@ test-readers: .venv/readers/ready
 .venv/readers/ready: tests/readers/tools/requirements.txt $(READY)
 	$(BIN)/python -m venv .venv/readers
 	.venv/readers/bin/python -c "import pathlib, sysconfig; \
-	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(str(next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages'))))"
+	  seen = [next(pathlib.Path('.venv/lib').resolve().glob('python3*/site-packages')), pathlib.Path('src').resolve()]; \
+	  pathlib.Path(sysconfig.get_path('purelib'), 'main.pth').write_text(''.join(f'{path}\n' for path in seen))"
 	.venv/readers/bin/python -m pip install --quiet --disable-pip-version-check -r tests/readers/tools/requirements.txt
 	@touch $@
 

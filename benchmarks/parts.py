@@ -47,16 +47,22 @@ def _reached(modules: Iterable[str]) -> set[Path]:
 
 
 def run_parts(
-    name: str, work: Callable[[Any], Any], parts: Sequence[tuple[str, Any]], modules: Sequence[str], *sources: Path
+    name: str,
+    work: Callable[[Any], Any],
+    parts: Sequence[tuple[str, Any]],
+    modules: Sequence[str],
+    *sources: Path,
+    again: bool = False,
 ) -> dict[str, Any]:
     """`work(argument)` for every (key, argument) of `parts`, in as many processes as there are cores; JSON by key.
 
-    `modules` of the package do the work; a change of them, of what they import or of `sources` makes the parts anew.
+    `modules` of the package do the work; a change of them, of what they import or of `sources` makes the parts anew,
+    and so does `again`.
     """
     place = KEPT / name / digest(modules, sources)
     place.mkdir(parents=True, exist_ok=True)
     files = {key: place / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json" for key, _ in parts}
-    todo = [(work, argument, files[key], key) for key, argument in parts if not files[key].is_file()]
+    todo = [(work, argument, files[key], key) for key, argument in parts if again or not files[key].is_file()]
     print(f"{name}: {len(parts) - len(todo)} of {len(parts)} parts are there", file=sys.stderr, flush=True)
     context = multiprocessing.get_context("spawn")
     with context.Pool(min(os.cpu_count() or 1, max(len(todo), 1))) as pool:

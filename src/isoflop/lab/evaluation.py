@@ -50,8 +50,7 @@ def token_losses(model: LanguageModel, windows: Tokens, casting: Casting = nullc
         batch = torch.from_numpy(windows[start : start + count].astype(np.int64)).to(device)
         with casting():
             logits = model(batch[:, :-1])
-        losses = functional.cross_entropy(logits.float().transpose(1, 2), batch[:, 1:], reduction="none")
-        found.append(losses.cpu().double().numpy())
+        found.append(_losses(logits.float(), batch[:, 1:]).cpu().double().numpy())
     return np.concatenate(found)
 
 
@@ -104,7 +103,7 @@ def answer(model: LanguageModel, questions: Questions, casting: Casting = nullco
     with casting():
         logits = model(windows[:, :-1]).float()
     targets, inside = windows[:, 1:], torch.from_numpy(questions.answer).to(windows.device)
-    losses = functional.cross_entropy(logits.transpose(1, 2), targets, reduction="none") * inside
+    losses = _losses(logits, targets) * inside
     right = ((logits.argmax(-1) == targets) | ~inside).all(dim=1).double()
     per_answer = (losses.sum(dim=1) / inside.sum(dim=1)).double()
     count = math.sqrt(len(windows))
@@ -116,3 +115,9 @@ def answer(model: LanguageModel, questions: Questions, casting: Casting = nullco
         "answer_probability": (-losses.sum(dim=1)).exp().mean().item(),
         "answer_tokens": inside.sum(dim=1).double().mean().item(),
     }
+
+
+def _losses(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of every target, in its place; over the last axis, since any other is four times slower."""
+    flat = functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none")
+    return flat.view(targets.shape)
