@@ -51,9 +51,9 @@ def simulate(cell: Cell, number: int) -> tuple[Design, Array, Array]:
 
 
 def measure(cell: Cell) -> dict[str, Any]:
-    """Coverage (6) of one cell; of its first studies mean interval scores (6), ours and the oracle's, and his coverage.
+    """Coverage (6) of one cell; of its first studies mean interval scores (6), ours and the oracle's, and its coverage.
 
-    `astray` is the share of studies in which E is open for us and not for the oracle.
+    `astray` is the share of studies in which E is open here and not for the oracle.
     """
     design, truth, _ = simulate(cell, 0)
     wanted = targets(truth, design)[0]

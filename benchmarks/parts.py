@@ -24,7 +24,7 @@ KEPT = ROOT / ".statistics"
 def digest(modules: Iterable[str], others: Iterable[Path]) -> str:
     """Of everything that the numbers depend on: the source of `modules`, what they import, and the `others`."""
     whole = hashlib.sha256()
-    for path in (*sorted(_reached(modules)), *others):
+    for path in (*sorted(_reached(modules)), *others, Path(__file__)):
         whole.update(path.read_bytes())
     return whole.hexdigest()[:16]
 

@@ -13,6 +13,7 @@ from isoflop.fitting.fit import load_fit
 from isoflop.fitting.layout import layout_of
 from isoflop.fitting.profiles import departure, hold
 from isoflop.laws.catalogue import find
+from isoflop.runs.table import RunTable
 from tests.fitting.studies import TRUTH, study
 
 LAW = find("chinchilla")
@@ -74,6 +75,22 @@ def test_bounds_are_saved_with_the_fit_and_each_member_of_a_stack_has_its_own(un
     assert any(part.params["E"].low is None for part in stack.parts if "E" in part.params)
     stack.save(tmp_path / "stack.json")
     assert [part.params for part in load_fit(tmp_path / "stack.json").parts] == [part.params for part in stack.parts]
+
+
+def test_the_profile_of_a_tilted_objective_refutes_nothing(unbounded):
+    fitted = fit("chinchilla", unbounded.runs, objective="huber:1e-3~0.7", **SETTINGS)
+    draws, bounds = fitted.ensemble.draws[:, 0], fitted.ensemble.profiled["E"]
+    assert bounds == (None, pytest.approx(float(np.quantile(draws, 0.95))))
+
+
+def test_a_scale_that_nothing_bounds_is_open_above():
+    """Errors of 10 % and a term that hardly matters: any scale goes with some exponent."""
+    sizes, data = (grid.ravel() for grid in np.meshgrid(np.geomspace(1e6, 1e9, 4), np.geomspace(1e8, 1e10, 3)))
+    clean = 300.0 / sizes**0.34 + 400.0 / data**0.3
+    errors = 0.1 * np.random.default_rng(3).standard_normal(12)
+    runs = RunTable.from_columns({"params": sizes, "tokens": data, "loss": clean * np.exp(errors)})
+    scale = fit("chinchilla", runs, draws=100, seed=3).params["B"]
+    assert scale.high is None and 0.0 < scale.low < scale.value
 
 
 def test_without_draws_there_are_no_bounds(unbounded):

@@ -25,19 +25,21 @@ _STEPS = (0.02, 0.1, 0.4, 1.0)  # shares of the way there, so that the other con
 _NEAR, _EXACT = 1e-3, 3e-3  # of the logarithm of a bound, and of t
 
 
-def off_the_scale(law: Law, theta: Array, draws: Array, level: float) -> tuple[str, ...]:
-    """The positive constants that ran to nothing in the fit, or whose percentiles are 10,000 times off it."""
+def drawn_bounds(law: Law, theta: Array, draws: Array, level: float) -> dict[str, Bounds]:
+    """Percentiles of the positive constants that draws lose, None on the side where they do.
+
+    Those are the constants whose percentiles are 10,000 times off θ (k,), or that ran to nothing in the fit.
+    """
     if len(draws) < 2:
-        return ()
-    low, high = interval(draws, level)
-    with np.errstate(all="ignore"):
-        away = np.maximum(np.log(theta) - np.log(low), np.log(high) - np.log(theta))
-    least = [parameter.search[0] / np.exp(_FAR) for parameter in law.parameters]
-    return tuple(
-        parameter.name
-        for parameter, value, smallest, distance in zip(law.parameters, theta, least, away, strict=True)
-        if parameter.scale == "log" and (value < smallest or not distance < _FAR)
-    )
+        return {}
+    found = {}
+    for parameter, value, low, high in zip(law.parameters, theta, *interval(draws, level), strict=True):
+        stated, least, most = _log(value), _log(low), _log(high)
+        vanished = value < parameter.search[0] / np.exp(_FAR)
+        if parameter.scale == "log" and (vanished or stated - least > _FAR or most - stated > _FAR):
+            below = None if vanished or stated - least > _FAR else float(low)
+            found[parameter.name] = (below, None if most - stated > _FAR else float(high))
+    return found
 
 
 def profile_bounds(
@@ -100,11 +102,13 @@ def _crossing(
     inside, below = middle, -refuted
     if sign * middle < sign * drawn < sign * end:
         inside, below = float(drawn), excess(float(drawn))
-        if not below < 0.0:
+        if below >= 0.0:
             return float(np.exp(drawn))
     for place in (inside + share * (end - inside) for share in _STEPS):
         above = excess(place)
-        if not above < 0.0:
+        if not np.isfinite(above):  # where arithmetic ends, nothing is refuted
+            return None
+        if above >= 0.0:
             return float(np.exp(_root(excess, (inside, below), (place, above))))
         inside, below = place, above
     return None
@@ -120,7 +124,7 @@ def _root(function: Callable[[float], float], inside: tuple[float, float], outsi
     (low, below), (high, above) = inside, outside
     while abs(high - low) > _NEAR:
         # The chord, kept off the ends so that the bracket shrinks from both sides.
-        share = float(np.clip(below / (below - above), 0.1, 0.9)) if np.isfinite(above) else 0.5
+        share = float(np.clip(below / (below - above), 0.1, 0.9))
         place = low + share * (high - low)
         value = function(place)
         if abs(value) < _EXACT:

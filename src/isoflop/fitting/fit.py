@@ -45,7 +45,7 @@ class Ensemble:
     """Draws of the parameters: uncertainty as a value that everything downstream is computed on.
 
     `draws` (B, k) holds one parameter vector per resample, `method` says how they came about. `profiled` are bounds
-    at the level of the fit of parameters whose draws run off the scale, read off their profiles.
+    at the level of the fit of parameters whose draws run off the scale, read off their profiles where they can be.
     """
 
     names: tuple[str, ...]

@@ -14,12 +14,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import numpy as np
 
 from isoflop.errors import UsageError
 from isoflop.fitting.efficient import Efficient, efficient_fit
-from isoflop.fitting.far_bounds import off_the_scale, profile_bounds
+from isoflop.fitting.far_bounds import drawn_bounds, profile_bounds
 from isoflop.fitting.fit import Ensemble
 from isoflop.fitting.layout import Layout
 from isoflop.fitting.objective import Objective
@@ -107,12 +108,10 @@ def draw_ensemble(
                 "profile-likelihood": lambda: profile_draws(fitted, law, bind_law, draws, seed),
             }[method]()
         found = found[np.all(np.isfinite(found), axis=1)]
-        lost = off_the_scale(law, theta, found, level)
-        if not lost:
-            return Ensemble(law.parameter_names, found, method)
-        try:
-            fitted = efficient() if method in _RESAMPLING else fitted
-            profiled = profile_bounds(fitted, law, lost, bind_law, theta, found, level)
-        except np.linalg.LinAlgError:  # no efficient fit, where a resampled one may still have draws
-            profiled = dict.fromkeys(lost, (None, None))
-    return Ensemble(law.parameter_names, found, method, profiled)
+        bounds = drawn_bounds(law, theta, found, level)
+        # The two sides of a tilted curve have errors of their own, so that its profile refutes nothing.
+        if bounds and problem.objective.tilt == 0.5:
+            with suppress(np.linalg.LinAlgError):  # no efficient fit, where a resampled one may still have draws
+                fitted = efficient() if method in _RESAMPLING else fitted
+                bounds = profile_bounds(fitted, law, tuple(bounds), bind_law, theta, found, level)
+    return Ensemble(law.parameter_names, found, method, bounds)
