@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from isoflop.errors import EnvironmentFailure, InputError
+from isoflop.studies.dispatch import StudyInterrupted
+from isoflop.studies.driver import run_study
 from isoflop.studies.engine import STOPPED, Job
 from isoflop.studies.engines import engine_for
+from isoflop.studies.progress import QuietReporter
 from isoflop.studies.site import SlurmSite
 from isoflop.studies.slurm import SlurmEngine
 from isoflop.studies.slurm_script import SHORTEST_LIMIT, TIMES_THE_ESTIMATE, array_script, header_of, time_limit
@@ -91,10 +98,13 @@ class Cluster:
         self.answers("sbatch", "7")
         self.answers("scancel", "")
 
-    def answers(self, program: str, text: str, code: int = 0) -> None:
+    def answers(self, program: str, text: str) -> None:
+        self.does(program, f"cat <<'END'\n{text}\nEND")
+
+    def does(self, program: str, commands: str) -> None:
         path = self.place / program
         call = f'echo {program} "$@" >> {self.place}/calls'
-        path.write_text(f"#!/bin/sh\n{call}\ncat <<'END'\n{text}\nEND\nexit {code}\n")
+        path.write_text(f"#!/bin/sh\n{call}\n{commands}\n")
         path.chmod(0o755)
 
     def calls(self, program: str) -> list[str]:
@@ -130,12 +140,94 @@ def test_a_driver_that_comes_back_follows_what_is_queued(tmp_path: Path, cluster
 def test_ctrl_c_does_not_wait_for_a_slurm_that_is_silent(tmp_path: Path, cluster: Cluster) -> None:
     engine = SlurmEngine(tmp_path / "study", SlurmSite(poll=0.01), name="mine")
     engine.submit(JOBS)
-    (cluster.place / "squeue").write_text("#!/bin/sh\nexec sleep 60\n")
+    cluster.does("squeue", "sleep 60")
     before = time.monotonic()
     engine.cancel()
+    # What sbatch told is cancelled without asking squeue, so nothing is left to be said.
+    assert cluster.calls("scancel") == ["scancel 7"] and engine.left_behind() == ""
     ended = engine.poll(0.1)
     assert time.monotonic() - before < 4.2
     assert {status.exit_code for status in ended.values()} == {STOPPED} and not engine.poll()
+
+
+@contextmanager
+def interrupted(number: int, when: Callable[[], bool]) -> Iterator[None]:
+    """Within it, this process gets the signal as soon as `when` holds."""
+
+    def send() -> None:
+        until = time.monotonic() + 60.0
+        while not when() and time.monotonic() < until:
+            time.sleep(0.05)
+        os.kill(os.getpid(), number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    yield
+    sender.join()
+
+
+@contextmanager
+def cancelled_by_a_signal(engine: SlurmEngine, when: Callable[[], bool]) -> Iterator[None]:
+    """Within it, a signal's handler cancels once `when` holds; all must be over five seconds later."""
+    begun: list[float] = []
+
+    def handle(*_: object) -> None:
+        begun.append(time.monotonic())
+        engine.cancel()
+
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with interrupted(signal.SIGUSR1, when):
+            yield
+            over = time.monotonic()
+        assert over - begun[0] < 5.0
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("squeue", ["sleep 60", "exit 130"])
+def test_a_signal_ends_a_poll_that_waits_for_squeue(tmp_path: Path, cluster: Cluster, squeue: str) -> None:
+    engine = SlurmEngine(tmp_path / "study", SlurmSite(poll=0.01), name="mine")
+    engine.submit(JOBS)
+    cluster.does("squeue", squeue)
+    with cancelled_by_a_signal(engine, lambda: len(cluster.calls("squeue")) == 2):
+        ended = engine.poll()
+    assert {status.exit_code for status in ended.values()} == {STOPPED}
+    # The poll's and the one of the cancel; neither is tried again.
+    assert len(cluster.calls("squeue")) == 3 and cluster.calls("scancel") == ["scancel 7"]
+
+
+def test_an_array_that_is_submitted_while_all_is_cancelled_is_cancelled_too(tmp_path: Path, cluster: Cluster) -> None:
+    engine = SlurmEngine(tmp_path / "study", SlurmSite(poll=0.01), name="mine")
+    cluster.does("sbatch", "sleep 0.5; echo '7;north'")
+    with cancelled_by_a_signal(engine, lambda: bool(cluster.calls("sbatch"))):
+        engine.submit(JOBS)
+    assert cluster.calls("scancel") == ["scancel 7"] and engine.left_behind() == ""
+
+
+def test_an_array_whose_number_is_not_told_in_time_may_be_left(tmp_path: Path, cluster: Cluster) -> None:
+    engine = SlurmEngine(tmp_path / "study", SlurmSite(poll=0.01), name="mine")
+    cluster.does("sbatch", "sleep 60")
+    with cancelled_by_a_signal(engine, lambda: bool(cluster.calls("sbatch"))):
+        engine.submit(JOBS)
+    assert not cluster.calls("scancel")
+    # The command that the user is given finds it by its name.
+    name = next((tmp_path / "study" / "slurm").glob("*/array.sh")).read_text().partition("--job-name=")[2].split()[0]
+    cluster.answers("squeue", f"9 {name}\n9 {name}\n8 mine-else.1")
+    subprocess.run(engine.left_behind().partition("to stop them: ")[2], shell=True, check=True)
+    assert cluster.calls("scancel") == ["scancel 9"]
+
+
+def test_the_last_words_of_a_study_name_what_slurm_did_not_confirm(tmp_path: Path, cluster: Cluster) -> None:
+    place = cheap_study(tmp_path / "study", 1)
+    cluster.does("scancel", "sleep 60")
+    cluster.does("squeue", f'test "$(grep -c squeue {cluster.place}/calls)" -lt 2 || sleep 60')
+    engine = SlurmEngine(place.parent, SlurmSite(poll=0.01), name="mine")
+    with (
+        interrupted(signal.SIGINT, lambda: len(cluster.calls("squeue")) == 2),
+        pytest.raises(StudyInterrupted, match=r"run the same command again.*\n.*not confirm.*: scancel 7$"),
+    ):
+        run_study(place, engine=engine, reporter=QuietReporter())
 
 
 def test_a_refusal_of_slurm_is_passed_on(tmp_path: Path, cluster: Cluster) -> None:

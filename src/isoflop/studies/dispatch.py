@@ -42,11 +42,10 @@ SECONDS_TO_DIE = 0.6
 class StudyInterrupted(IsoflopError):
     """The study was stopped by a signal; everything finished is kept, and it can go on. Exit 130 or 143."""
 
-    def __init__(self, number: int, study_directory: Path) -> None:
+    def __init__(self, number: int, study_directory: Path, left_behind: str = "") -> None:
         self.exit_code = 128 + number
-        super().__init__(
-            f"stopped: finished runs and checkpoints are in {study_directory}; run the same command again to go on."
-        )
+        kept = f"stopped: finished runs and checkpoints are in {study_directory}; run the same command again to go on."
+        super().__init__(f"{kept}\n{left_behind}" if left_behind else kept)
 
 
 class Interruption:
@@ -99,7 +98,7 @@ def train_runs(
             if dispatch.open:
                 _end_all(engine)
     if interruption.number is not None:
-        raise StudyInterrupted(interruption.number, study_directory)
+        raise StudyInterrupted(interruption.number, study_directory, engine.left_behind())
 
 
 class _Dispatch:

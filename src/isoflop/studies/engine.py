@@ -55,6 +55,10 @@ class Engine(ABC):
     def cancel(self, *, now: bool = False) -> None:
         """Start no more jobs; ask the running ones to save and stop, or with `now` end them at once."""
 
+    def left_behind(self) -> str:
+        """After `cancel`, what may go on all the same and how to end it; empty where nothing does."""
+        return ""
+
     @abstractmethod
     def logs(self, identifier: str, lines: int = 20) -> str:
         """The last lines that the latest attempt at a run printed."""
