@@ -23,6 +23,7 @@ from isoflop.lab.corpus import Corpus, save_corpus
 from isoflop.lab.ranks import ALONE, Ranks
 from isoflop.lab.strategies import build_strategy
 from isoflop.lab.training import Interrupted, train
+from isoflop.lab.zero import ZeroRedundancy
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec, StrategyName
 from tests.lab import together
@@ -172,6 +173,31 @@ def test_what_a_strategy_cannot_do_is_said(
             spec_of(corpus, **others), corpus, attempt=RecordedAttempt(tmp_path), resume_from=(),
             on_progress=lambda progress: None, stop=lambda: False, ranks=Ranks(0, size), strategy=strategy,
         )  # fmt: skip
+
+
+@pytest.mark.skipif(not HAS_DEEPSPEED, reason="DeepSpeed is not installed: make test-deepspeed")
+@pytest.mark.filterwarnings("ignore")
+def test_deepspeed_trains_in_the_precision_of_the_run(corpus: Corpus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DeepSpeed disables the autocast around its engine where torch says that one is on: as a rule on CUDA alone."""
+    asked = torch.is_autocast_enabled
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *device: asked(*device) if device else True)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        assert dtype_inside(spec_of(corpus, precision="bfloat16")) == torch.bfloat16
+        assert dtype_inside(spec_of(corpus)) == torch.float32
+    finally:
+        torch.distributed.destroy_process_group()
+
+
+def dtype_inside(spec: RunSpec) -> torch.dtype:
+    strategy = ZeroRedundancy(spec, ALONE, stage=1)
+    seen: list[torch.dtype] = []
+    linear = next(part for part in strategy.model.modules() if isinstance(part, torch.nn.Linear))
+    linear.register_forward_hook(lambda module, given, out: seen.append(out.dtype))
+    with torch.autocast("cpu", torch.bfloat16, enabled=spec.precision == "bfloat16"):
+        strategy.loss_of(torch.zeros(8, spec.shape.context + 1, dtype=torch.int64))
+    return seen[0]
 
 
 @pytest.mark.skipif(HAS_DEEPSPEED, reason="DeepSpeed is installed")

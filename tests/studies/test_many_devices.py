@@ -21,8 +21,9 @@ from isoflop.runs.directory import Attempt, RunDirectory, create_run_directory
 from isoflop.runs.run import Run
 from isoflop.runs.spec import Devices, Launch
 from isoflop.studies.driver import PreparedStudy, prepare_study
-from isoflop.studies.engine import BUSY, CRASHED, DONE, STOPPED
+from isoflop.studies.engine import BUSY, CANNOT_GO_ON, CRASHED, DONE, STOPPED
 from isoflop.studies.engines import engine_for
+from isoflop.studies.rank import SECONDS_TO_SAVE
 from isoflop.studies.study_file import read_study
 from isoflop.studies.worker import Outcome, work
 
@@ -82,6 +83,13 @@ def test_deepspeed_is_asked_for_before_anything_is_trained(
         prepare_study(make_study(with_devices('processes = 2\nstrategy = "deepspeed-zero3"')))
 
 
+def test_a_time_that_nothing_was_measured_for_says_so(make_study: MakeStudy) -> None:
+    assert "on 2 cores, 2 for each run, reckoned as on one core each." in str(
+        prepare_study(make_study(with_devices("processes = 2")))
+    )
+    assert "reckoned" not in str(prepare_study(make_study()))
+
+
 def test_a_run_directory_says_how_many_only_where_there_are_several(make_study: MakeStudy) -> None:
     _, directory = prepared_run(make_study())
     assert not directory.launch_path.exists()
@@ -131,6 +139,15 @@ def processes_of(attempt: Attempt) -> list[int]:
     parent = int(Path(f"/proc/{owner.pid}/stat").read_text().rpartition(")")[2].split()[1])
     children = [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
     return [owner.pid, *(pid for pid in children if pid != owner.pid), parent]
+
+
+def child_of(pid: int, seconds: float = 60.0) -> int:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            return int(children[0])
+        time.sleep(0.005)
+    raise AssertionError(f"process {pid} has started none")
 
 
 def are_gone(pids: list[int], seconds: float = 40.0) -> bool:
@@ -193,3 +210,31 @@ def test_no_process_outlives_whoever_waits_for_it(make_study: MakeStudy, victim:
     assert are_gone(pids)
     assert directory.checkpoints(), "they saved before they went"
     assert not directory.is_done()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+def test_processes_whose_torchrun_dies_before_they_train_end_too(make_study: MakeStudy) -> None:
+    prepared, directory = prepared_run(make_study(*ONE_LONG_RUN, with_devices("processes = 2")))
+    worker = start_worker(prepared, directory)
+    torchrun = child_of(child_of(worker.pid))
+    process = child_of(torchrun)
+    os.kill(torchrun, signal.SIGKILL)
+    assert worker.wait() == CRASHED
+    assert are_gone([process], SECONDS_TO_SAVE + 30.0)
+    assert not directory.attempts()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_fewer_devices_than_processes_end_the_study_with_one_sentence(
+    make_study: MakeStudy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepared, directory = prepared_run(make_study(with_devices("processes = 2")))
+    one_device = "import isoflop.lab.device, torch\nisoflop.lab.device.best_device = lambda: torch.device('mps')\n"
+    (tmp_path / "sitecustomize.py").write_text(one_device)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))
+    assert work(prepared.directory, directory.identifier, stop=threading.Event()) == Outcome(
+        CANNOT_GO_ON, "devices.processes=2 is more than the devices of this machine, 1: lower it."
+    )

@@ -17,13 +17,26 @@ from torch import Tensor
 
 from isoflop.errors import MissingExtraError
 from isoflop.lab.device import best_device
-from isoflop.lab.model import build_model
+from isoflop.lab.model import LanguageModel, build_model
 from isoflop.lab.optimizer import Optimizers, build_optimizer
 from isoflop.lab.ranks import Ranks
 from isoflop.lab.strategies import LossOf, Strategy, compiled, state_in
 from isoflop.runs.spec import RunSpec
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class CastLossOf(LossOf):
+    """The loss in the precision of `spec`: on CUDA, DeepSpeed switches off the autocast that surrounds its engine."""
+
+    def __init__(self, model: LanguageModel, device: torch.device, spec: RunSpec) -> None:
+        super().__init__(model)
+        self._device_type, self._casts = device.type, spec.precision == "bfloat16"
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Mean cross-entropy of `windows` in nats/token."""
+        with torch.autocast(self._device_type, torch.bfloat16, enabled=self._casts):
+            return super().forward(windows)
 
 
 class ZeroRedundancy(Strategy):
@@ -43,7 +56,7 @@ class ZeroRedundancy(Strategy):
         (self._adam,) = build_optimizer(self.model, spec.optimizer, spec.maximal_update).parts
         self.optimizer = Optimizers([self._adam])
         engine, shares, _, _ = deepspeed.initialize(
-            model=LossOf(self.model),
+            model=CastLossOf(self.model, device, spec),
             optimizer=self._adam,
             config=_settings(spec, ranks, stage),
             dist_init_required=False,

@@ -85,7 +85,9 @@ class PreparedStudy:
         count = cost.slots * processes
         cores = f"{count} core" + ("s" if count > 1 else "") + (f", {processes} for each run" if processes > 1 else "")
         dollars = "" if cost.dollars is None else f", about ${cost.dollars:,.2f}"
-        time = f"about {format_duration(cost.seconds)} on {cores}{dollars}"
+        # Seconds are estimated for one core a run until there are runs to measure.
+        reckoned = ", reckoned as on one core each" if processes > 1 and not cost.done else ""
+        time = f"about {format_duration(cost.seconds)} on {cores}{dollars}{reckoned}"
         lines.append(f"Cost: {there}{format_flops(cost.compute)} to go, {time}.")
         rental = cost.rental
         if cost.dollars is None and rental.dollars >= 0.01:

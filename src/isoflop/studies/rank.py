@@ -15,13 +15,12 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from isoflop.errors import IsoflopError
-from isoflop.lab.environment import use_one_thread
-from isoflop.lab.ranks import Ranks, joined
 from isoflop.runs.directory import Attempt, RunDirectory
 from isoflop.studies.engine import CANNOT_GO_ON, CRASHED, DONE
+from isoflop.studies.together import LAST_WORDS
 from isoflop.studies.worker import (
     SECONDS_BETWEEN_WATCHES,
     Outcome,
@@ -32,6 +31,9 @@ from isoflop.studies.worker import (
     stopped_by_signals,
     train_by_ranks,
 )
+
+if TYPE_CHECKING:
+    from isoflop.lab.ranks import Ranks
 
 SECONDS_TO_SAVE = 30.0
 """Orphans save and stop; one that cannot, since it waits for a process that will never answer, is ended after this."""
@@ -47,24 +49,7 @@ class Silent:
         """Say nothing."""
 
 
-class Parent:
-    """Whoever started this process."""
-
-    def __init__(self) -> None:
-        self._pid = os.getppid()
-        self._gone_since: float | None = None
-
-    def is_gone(self) -> bool:
-        """Whether nobody waits for this process; it is ended if that has been so for long."""
-        if os.getppid() == self._pid:
-            return False
-        self._gone_since = self._gone_since or time.monotonic()
-        if time.monotonic() - self._gone_since > SECONDS_TO_SAVE:
-            os._exit(CRASHED)
-        return True
-
-
-def lead(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: threading.Event) -> Outcome:
+def lead(study_directory: Path, run: str, ranks: Ranks, stop: threading.Event) -> Outcome:
     """Claim the run, tell the others which attempt it is, train, commit; an empty word means that there is nothing."""
     told: list[str] = []
 
@@ -77,7 +62,7 @@ def lead(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: th
         run,
         partial(train_by_ranks, ranks=ranks),
         stop=stop,
-        is_orphan=parent.is_gone,
+        is_orphan=lambda: False,
         on_claim=begin,
     )
     if not told:
@@ -85,7 +70,7 @@ def lead(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: th
     return outcome
 
 
-def follow(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: threading.Event) -> Outcome:
+def follow(study_directory: Path, run: str, ranks: Ranks, stop: threading.Event) -> Outcome:
     """Train along with the process that leads; of what comes out it alone tells."""
     directory = RunDirectory(study_directory / "runs" / run)
     number = ranks.told("")
@@ -93,7 +78,6 @@ def follow(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: 
         return Outcome(DONE)
     attempt = Attempt(directory.attempts_path / number, int(number))
     print_into(attempt)
-    threading.Thread(target=_watch, args=(parent, stop), name="watch", daemon=True).start()
 
     def train_along() -> Outcome:
         silent = Silent(attempt.path)
@@ -106,25 +90,40 @@ def follow(study_directory: Path, run: str, ranks: Ranks, parent: Parent, stop: 
     return outcome_of(train_along, directory)
 
 
-def _watch(parent: Parent, stop: threading.Event) -> None:
-    while not parent.is_gone():
+def _watch(parent: int, worker: Path | None, begun: threading.Event, stop: threading.Event) -> None:
+    """Ask for the end when nobody waits for this process any more, and bring it about where that does not help.
+
+    `worker` is the directory for last words, there as long as the worker waits: until the processes have `begun` it
+    tells of a parent that was gone before this process could see it.
+    """
+    while os.getppid() == parent and (worker is None or begun.is_set() or worker.is_dir()):
         time.sleep(SECONDS_BETWEEN_WATCHES)
     stop.set()
-    while parent.is_gone():
-        time.sleep(SECONDS_BETWEEN_WATCHES)
+    time.sleep(SECONDS_TO_SAVE)
+    os._exit(CRASHED)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """One process of a group."""
+    parent, place = os.getppid(), os.environ.get(LAST_WORDS)
     chosen = parser_of("isoflop.studies.rank").parse_args(arguments)
-    parent, stop = Parent(), stopped_by_signals()
+    stop, begun, worker = stopped_by_signals(), threading.Event(), Path(place) if place else None
+    threading.Thread(target=_watch, args=(parent, worker, begun, stop), name="watch", daemon=True).start()
+    # Here and nowhere above: importing torch takes seconds, in which whoever started this process may go.
+    from isoflop.lab.environment import use_one_thread
+    from isoflop.lab.ranks import joined
+
     use_one_thread()
     try:
         with joined() as ranks:
+            begun.set()
             take_part = lead if ranks.writes else follow
-            outcome = take_part(chosen.study_directory, chosen.run, ranks, parent, stop)
+            outcome = take_part(chosen.study_directory, chosen.run, ranks, stop)
     except IsoflopError as error:
         outcome = Outcome(CANNOT_GO_ON, str(error))
+    if worker is not None and outcome.exit_code == CANNOT_GO_ON:
+        # torchrun makes a 1 of every exit code, and there may be no attempt that could keep it.
+        Attempt(worker, 0).record_end(outcome.exit_code, outcome.message)
     if outcome.message:
         print(outcome.message.rstrip(), file=sys.stderr)
     return outcome.exit_code

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from isoflop.errors import EnvironmentFailure
-from isoflop.runs.directory import RunDirectory
+from isoflop.runs.directory import Attempt, RunDirectory
 from isoflop.studies import guard
 from isoflop.studies.engine import BUSY, CRASHED, DONE, STOPPED
 from isoflop.studies.log import append_to_log
@@ -26,6 +26,9 @@ SECONDS_BETWEEN_WATCHES = 0.5
 GRACE = 10.0
 """Seconds that the processes have to save once their worker is gone."""
 LAST_BYTES = 4096
+LAST_WORDS = "ISOFLOP_LAST_WORDS"
+"""Names, in the environment of the processes, the directory where one that cannot go on says why; it is there as long
+as their worker waits for them."""
 
 
 def train_together(
@@ -46,18 +49,21 @@ def train_together(
     attempts = directory.attempts()
     if attempts and attempts[-1].is_alive():
         return BUSY, "another worker has this run."
-    with tempfile.TemporaryFile() as printed:
-        torchrun = _start(study_directory, directory.identifier, processes, printed)
+    with tempfile.TemporaryFile() as printed, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as last_words:
+        torchrun = _start(study_directory, directory.identifier, processes, printed, last_words)
         try:
             _wait(torchrun, stop, is_orphan)
         finally:
             _end(torchrun)
         printed.seek(max(0, printed.seek(0, os.SEEK_END) - LAST_BYTES))
-        last_words = printed.read().decode(errors="replace").strip()
-    return _ending(directory, attempts[-1].number if attempts else 0, last_words, stop)
+        last_lines = printed.read().decode(errors="replace").strip()
+        unclaimed = Attempt(Path(last_words), 0).end() or (CRASHED, last_lines or "its processes ended without a word.")
+    return _ending(directory, attempts[-1].number if attempts else 0, last_lines, unclaimed, stop)
 
 
-def _start(study_directory: Path, run: str, processes: int, printed: IO[bytes]) -> subprocess.Popen[bytes]:
+def _start(
+    study_directory: Path, run: str, processes: int, printed: IO[bytes], last_words: str
+) -> subprocess.Popen[bytes]:
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     rank = ["-m", "isoflop.studies.rank", str(study_directory), run]
     try:
@@ -66,6 +72,7 @@ def _start(study_directory: Path, run: str, processes: int, printed: IO[bytes]) 
             stdin=subprocess.PIPE,
             stdout=printed,
             stderr=printed,
+            env={**os.environ, LAST_WORDS: last_words},
             start_new_session=True,
         )
     except OSError as error:
@@ -97,8 +104,13 @@ def _end(torchrun: subprocess.Popen[bytes]) -> None:
     torchrun.stdin.close()
 
 
-def _ending(directory: RunDirectory, before: int, last_words: str, stop: threading.Event) -> tuple[int, str]:
-    """How the work ended, as far as the directory says; `before` is the number of the latest attempt before it."""
+def _ending(
+    directory: RunDirectory, before: int, last_lines: str, unclaimed: tuple[int, str], stop: threading.Event
+) -> tuple[int, str]:
+    """How the work ended, as far as the directory says; `before` is the number of the latest attempt before it.
+
+    It ended as `unclaimed` says where no process got as far as claiming the run.
+    """
     if directory.is_done():
         return DONE, ""
     latest = directory.attempts()[-1:]
@@ -107,10 +119,10 @@ def _ending(directory: RunDirectory, before: int, last_words: str, stop: threadi
             return end
         if latest[0].is_alive():
             return BUSY, "another worker has this run."
-        append_to_log(latest[0], last_words)
+        append_to_log(latest[0], last_lines)
         return CRASHED, "one of its processes was cut off."
     if stop.is_set():
         return STOPPED, "interrupted."
     if latest and latest[0].is_alive():
         return BUSY, "another worker has this run."
-    return CRASHED, last_words or "its processes ended without a word."
+    return unclaimed
