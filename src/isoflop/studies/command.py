@@ -11,7 +11,6 @@ import os
 import select
 import signal
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ from isoflop.runs.directory import Attempt, RunDirectory
 from isoflop.runs.run import Curve, Run, State
 from isoflop.runs.spec import Launch, RunSpec, TrainerSpec
 from isoflop.runs.table import RunTable
-from isoflop.studies import guard
+from isoflop.studies.guard import CANNOT_START
+from isoflop.studies.guarded import end_guarded, start_guarded
 from isoflop.studies.placeholders import fill, places_of, values_of
 
 SECONDS_BETWEEN_LOOKS_AT_THE_LOG = 10.0
@@ -141,7 +141,7 @@ def _run_program(arguments: tuple[str, ...], launch: Launch, place: Path, metric
     """Run it to its end; return why it was stopped early because its loss diverged, else an empty text."""
     deadline = math.inf if launch.timeout is None else time.monotonic() + launch.timeout
     next_look = time.monotonic() + SECONDS_BETWEEN_LOOKS_AT_THE_LOG
-    process = _start(arguments, launch, place)
+    process = start_guarded(arguments, launch.grace, launch.environment, place=place)
     try:
         while (code := _wait(process, 0.1)) is None:
             if stop.is_set():
@@ -156,22 +156,12 @@ def _run_program(arguments: tuple[str, ...], launch: Launch, place: Path, metric
                     _stop(process, launch.grace)
                     return reason
     finally:
-        _end_group(process)
+        end_guarded(process)
     if stop.is_set() and code != 0:
         raise CommandStopped
     if code != 0:
         raise CommandFailed(_how_it_ended(arguments[0], code))
     return ""
-
-
-def _start(arguments: tuple[str, ...], launch: Launch, place: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-I", "-S", str(guard.__file__), str(launch.grace), *arguments],
-        stdin=subprocess.PIPE,
-        cwd=place,
-        env={**os.environ, **launch.environment},
-        start_new_session=True,
-    )
 
 
 def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
@@ -190,20 +180,9 @@ def _wait(process: subprocess.Popen[bytes], seconds: float) -> int | None:
 
 
 def _stop(process: subprocess.Popen[bytes], grace: float) -> None:
-    """Ask the program to stop; `_end_group` ends what does not within `grace` seconds."""
+    """Ask the program to stop; `end_guarded` ends what does not within `grace` seconds."""
     os.killpg(process.pid, signal.SIGTERM)
     _wait(process, grace)
-
-
-def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of a program, its own children too; a group that is empty is left alone."""
-    assert process.stdin is not None
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    process.wait()
-    process.stdin.close()
 
 
 def _divergence_so_far(metrics: Path) -> str:
@@ -219,7 +198,7 @@ def _divergence_so_far(metrics: Path) -> str:
 
 
 def _how_it_ended(program: str, code: int) -> str:
-    if code == guard.CANNOT_START:
+    if code == CANNOT_START:
         return f"{program} was not found or cannot be started: see trainer.command."
     if code < 0 or code > 128:
         number = -code if code < 0 else code - 128

@@ -18,8 +18,8 @@ from typing import IO
 
 from isoflop.errors import EnvironmentFailure
 from isoflop.runs.directory import Attempt, RunDirectory
-from isoflop.studies import guard
 from isoflop.studies.engine import BUSY, CRASHED, DONE, STOPPED
+from isoflop.studies.guarded import end_guarded, start_guarded
 from isoflop.studies.log import append_to_log
 
 SECONDS_BETWEEN_WATCHES = 0.5
@@ -54,7 +54,7 @@ def train_together(
         try:
             _wait(torchrun, stop, is_orphan)
         finally:
-            _end(torchrun)
+            end_guarded(torchrun)  # its processes are in sessions of their own and end when they miss it
         printed.seek(max(0, printed.seek(0, os.SEEK_END) - LAST_BYTES))
         last_lines = printed.read().decode(errors="replace").strip()
         unclaimed = Attempt(Path(last_words), 0).end() or (CRASHED, last_lines or "its processes ended without a word.")
@@ -67,14 +67,7 @@ def _start(
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
     rank = ["-m", "isoflop.studies.rank", str(study_directory), run]
     try:
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(guard.__file__), str(GRACE), *torchrun, *rank],
-            stdin=subprocess.PIPE,
-            stdout=printed,
-            stderr=printed,
-            env={**os.environ, LAST_WORDS: last_words},
-            start_new_session=True,
-        )
+        return start_guarded([*torchrun, *rank], GRACE, {LAST_WORDS: last_words}, printed=printed)
     except OSError as error:
         raise EnvironmentFailure(f"torchrun cannot be started ({error.strerror}).") from error
 
@@ -91,17 +84,6 @@ def _wait(torchrun: subprocess.Popen[bytes], stop: threading.Event, is_orphan: C
                 stop.set()
                 told = True
                 os.killpg(torchrun.pid, signal.SIGTERM)
-
-
-def _end(torchrun: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of it; its processes are in sessions of their own and end when they miss it."""
-    assert torchrun.stdin is not None
-    try:
-        os.killpg(torchrun.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
-    torchrun.wait()
-    torchrun.stdin.close()
 
 
 def _ending(
