@@ -19,7 +19,7 @@ from isoflop.lab.device import best_device
 from isoflop.lab.model import Transformer, build_model
 from isoflop.lab.optimizer import build_optimizer
 from isoflop.lab.ranks import Ranks
-from isoflop.lab.strategies import Strategy, compiled, put_into, tensors_of
+from isoflop.lab.strategies import Strategy, compiled, put_into
 from isoflop.runs.spec import RunSpec
 
 try:
@@ -35,7 +35,7 @@ class Sharded(Strategy):
     """A share of the model in every process."""
 
     def __init__(self, spec: RunSpec, ranks: Ranks) -> None:
-        self.ranks, self._clip = ranks, spec.optimizer.clip
+        self.ranks, self.clip = ranks, spec.optimizer.clip
         self.model = build_model(spec.shape, spec.seed, spec.maximal_update)
         mesh = init_device_mesh(best_device().type, (ranks.size,))
         for block in self.model.blocks if isinstance(self.model, Transformer) else ():
@@ -50,27 +50,14 @@ class Sharded(Strategy):
         self._parts.set_requires_gradient_sync(last)
         return nullcontext()
 
-    def backward(self, loss: Tensor) -> None:
-        """Add to the gradients."""
-        loss.backward()  # type: ignore[no-untyped-call]
-
-    def step(self) -> None:
-        """Clip and move; the norm is that of the whole model."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
-        self.optimizer.step()
-
     def gradients(self, loss: Tensor) -> Sequence[Tensor]:
-        """The gradients, gathered; there must be none of an update."""
+        """The gradients, gathered."""
         self.optimizer.zero_grad()
         self._parts.set_requires_gradient_sync(True)
         self.backward(loss)
         found = [self.whole(cast(Tensor, parameter.grad)) for parameter in self.model.parameters()]
         self.optimizer.zero_grad()
         return found
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The live shares."""
-        return tensors_of(self.model, self.optimizer)
 
     def put(self, tensors: Mapping[str, Tensor]) -> None:
         """Put whole tensors or shares into place."""

@@ -25,11 +25,15 @@ Place = Callable[[Tensor, nn.Parameter], Tensor]
 
 
 class Strategy(ABC):
-    """A model that is trained by some processes together, and its optimizers; `loss_of` gives the loss to go down."""
+    """A model that is trained by some processes together, and its optimizers; `loss_of` gives the loss to go down.
+
+    What is no matter of sharing is done here as a single process does it.
+    """
 
     model: LanguageModel
     optimizer: Optimizers
     ranks: Ranks
+    clip: float
     loss_of: Callable[[Tensor], Tensor]
 
     @abstractmethod
@@ -37,35 +41,36 @@ class Strategy(ABC):
         """Surrounds the passes over one part of a batch; gradients are shared at its `last` part only."""
 
     @abstractmethod
-    def backward(self, loss: Tensor) -> None:
-        """Add to the gradients of the mean over all processes."""
-
-    @abstractmethod
-    def step(self) -> None:
-        """Clip the gradients by their norm over the whole model, and move the parameters."""
-
-    @abstractmethod
-    def gradients(self, loss: Tensor) -> Sequence[Tensor]:
-        """The whole gradients of a loss that is the same in every process; those of the update stay as they are."""
-
-    @abstractmethod
-    def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by name, the live ones where that is possible; all processes ask together."""
-
-    @abstractmethod
     def put(self, tensors: Mapping[str, Tensor]) -> None:
         """Put tensors as `tensors` names them, whole or as it gave them, into model and optimizers."""
 
-    @abstractmethod
+    def backward(self, loss: Tensor) -> None:
+        """Add to the gradients of the mean over all processes."""
+        loss.backward()  # type: ignore[no-untyped-call]
+
+    def step(self) -> None:
+        """Clip the gradients by their norm over the whole model, and move the parameters."""
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+
+    def gradients(self, loss: Tensor) -> Sequence[Tensor]:
+        """The whole gradients of a loss that is the same in every process; there must be none of an update."""
+        return torch.autograd.grad(loss, list(self.model.parameters()))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by name, the live ones where that is possible; all processes ask together."""
+        return tensors_of(self.model, self.optimizer)
+
     def whole(self, tensor: Tensor) -> Tensor:
         """One of `tensors` whole; all processes ask together."""
+        return tensor
 
 
 class Replicated(Strategy):
     """The whole model in every process."""
 
     def __init__(self, spec: RunSpec, ranks: Ranks) -> None:
-        self.ranks, self._clip = ranks, spec.optimizer.clip
+        self.ranks, self.clip = ranks, spec.optimizer.clip
         self.model = build_model(spec.shape, spec.seed, spec.maximal_update).to(best_device())
         self.optimizer = build_optimizer(self.model, spec.optimizer, spec.maximal_update)
         self._averaged = DistributedDataParallel(LossOf(self.model)) if ranks.size > 1 else None
@@ -75,30 +80,9 @@ class Replicated(Strategy):
         """Gradients travel while the last part goes back."""
         return nullcontext() if last or self._averaged is None else self._averaged.no_sync()
 
-    def backward(self, loss: Tensor) -> None:
-        """Add to the gradients."""
-        loss.backward()  # type: ignore[no-untyped-call]
-
-    def step(self) -> None:
-        """Clip and move."""
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._clip)
-        self.optimizer.step()
-
-    def gradients(self, loss: Tensor) -> Sequence[Tensor]:
-        """The gradients, beside those of the update."""
-        return torch.autograd.grad(loss, list(self.model.parameters()))
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The live tensors."""
-        return tensors_of(self.model, self.optimizer)
-
     def put(self, tensors: Mapping[str, Tensor]) -> None:
         """Put tensors into place, bit for bit."""
         put_into(self.model, self.optimizer, tensors, lambda value, parameter: value.to(parameter.device))
-
-    def whole(self, tensor: Tensor) -> Tensor:
-        """The tensor, which is whole."""
-        return tensor
 
 
 class LossOf(nn.Module):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -51,7 +51,7 @@ class ZeroRedundancy(Strategy):
             os.environ.setdefault("DS_ACCELERATOR", "cpu")
         import deepspeed
 
-        self.ranks = ranks
+        self.ranks, self.clip = ranks, spec.optimizer.clip
         self.model = build_model(spec.shape, spec.seed, spec.maximal_update).to(device)
         (self._adam,) = build_optimizer(self.model, spec.optimizer, spec.maximal_update).parts
         self.optimizer = Optimizers([self._adam])
@@ -80,10 +80,6 @@ class ZeroRedundancy(Strategy):
         """Clip and move."""
         self._engine.step()
 
-    def gradients(self, loss: Tensor) -> Sequence[Tensor]:
-        """The gradients, beside those of the update."""
-        return torch.autograd.grad(loss, list(self.model.parameters()))
-
     def tensors(self) -> dict[str, Tensor]:
         """Copies of every parameter and moment, whole."""
         from deepspeed.utils import safe_get_full_fp32_param, safe_get_full_optimizer_state
@@ -107,10 +103,6 @@ class ZeroRedundancy(Strategy):
             self._put_share(parameter, {None: value, **{key: state[key] for key in MOMENTS}})
             for step in self._steps():
                 step.copy_(state["step"])
-
-    def whole(self, tensor: Tensor) -> Tensor:
-        """The tensor, which is whole."""
-        return tensor
 
     def _put_share(self, parameter: Any, values: Mapping[str | None, Tensor]) -> None:
         """Put this process's part of the values of a parameter (under None) and its moments where they belong."""
