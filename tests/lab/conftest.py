@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ pytest.importorskip("torch")
 from isoflop.accounting.shape import Shape
 from isoflop.lab.corpus import Corpus, corpus_from_bytes
 from isoflop.lab.environment import use_one_thread
+from isoflop.lab.training import train
+from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
 
 
@@ -27,6 +29,18 @@ class RecordedAttempt:
     def log(self, record: dict[str, Any]) -> None:
         """Keep one record."""
         self.records.append(record)
+
+
+def train_whole(spec: RunSpec, corpus: Corpus, path: Path, resume_from: Sequence[Path] = ()) -> Run:
+    """A run trained alone and to its end."""
+    return train(
+        spec,
+        corpus,
+        attempt=RecordedAttempt(path),
+        resume_from=resume_from,
+        on_progress=lambda progress: None,
+        stop=lambda: False,
+    )
 
 
 @pytest.fixture(autouse=True)

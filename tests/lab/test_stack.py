@@ -15,25 +15,14 @@ from isoflop.lab.corpus import Corpus
 from isoflop.lab.stack import Member, train_stack
 from isoflop.lab.stackable import stacking_key
 from isoflop.lab.stacked_update import Stack
-from isoflop.lab.training import Interrupted, Loop, train
+from isoflop.lab.training import Interrupted, Loop
 from isoflop.runs.run import Run
 from isoflop.runs.spec import Devices, MaximalUpdate, OptimizerSpec, RunSpec, ScheduleSpec
-from tests.lab.conftest import RecordedAttempt
+from tests.lab.conftest import RecordedAttempt, train_whole
 
 MakeSpec = Callable[..., RunSpec]
 # What was measured over 60 steps at these rates: 3e-7.
 ROUNDING = 1e-5
-
-
-def alone(spec: RunSpec, corpus: Corpus, path: Path, checkpoints: Sequence[Path] = ()) -> Run:
-    return train(
-        spec,
-        corpus,
-        attempt=RecordedAttempt(path),
-        resume_from=checkpoints,
-        on_progress=lambda progress: None,
-        stop=lambda: False,
-    )
 
 
 def side_by_side(
@@ -60,7 +49,7 @@ def test_runs_side_by_side_are_those_alone_to_rounding(make_spec: MakeSpec, corp
     ]
     together, attempts = side_by_side(specs, corpus, tmp_path / "together")
     for spec, run, attempt in zip(specs, together, attempts, strict=True):
-        single = alone(spec, corpus, tmp_path / "alone")
+        single = train_whole(spec, corpus, tmp_path / "alone")
         assert run.spec == spec and run.state == "done"
         assert run.curve.step == single.curve.step
         assert run.curve.loss == pytest.approx(single.curve.loss, abs=ROUNDING)
@@ -104,7 +93,7 @@ def test_a_run_that_diverges_leaves_and_harms_no_other(make_spec: MakeSpec, corp
     assert wild.state == "diverged" and wild.loss is None and wild.compute < first.compute
     assert "lower the learning rate" in wild.message
     for run in (first, second):
-        assert run.loss == pytest.approx(alone(run.spec, corpus, tmp_path / "alone").loss, abs=ROUNDING)
+        assert run.loss == pytest.approx(train_whole(run.spec, corpus, tmp_path / "alone").loss, abs=ROUNDING)
 
 
 def test_a_weight_that_is_no_number_stays_in_its_own_row(make_spec: MakeSpec, corpus: Corpus) -> None:
@@ -141,7 +130,7 @@ def test_an_interrupted_stack_goes_on_as_a_stack_or_alone(make_spec: MakeSpec, c
     for run, other in zip(again, whole, strict=True):
         assert run.loss == pytest.approx(other.loss, abs=ROUNDING)
         assert run.curve.step == other.curve.step
-        single = alone(run.spec, corpus, tmp_path / "single", saved(run.spec))
+        single = train_whole(run.spec, corpus, tmp_path / "single", saved(run.spec))
         assert single.loss == pytest.approx(other.loss, abs=ROUNDING)
 
 
@@ -152,7 +141,7 @@ def test_where_memory_does_not_suffice_for_all_they_take_turns(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
     specs = [make_spec(seed=seed, steps=10) for seed in range(2)]
-    expected = [alone(spec, corpus, tmp_path / "alone") for spec in specs]
+    expected = [train_whole(spec, corpus, tmp_path / "alone") for spec in specs]
     monkeypatch.setattr("isoflop.lab.stacked_update.stacked_losses", refuse)
     runs, _ = side_by_side(specs, corpus, tmp_path)
     assert [(run.loss, run.curve) for run in runs] == [(run.loss, run.curve) for run in expected], "bit for bit"
@@ -161,7 +150,7 @@ def test_where_memory_does_not_suffice_for_all_they_take_turns(
 def test_the_time_of_a_stack_is_shared_by_its_runs(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
     specs = [make_spec(seed=seed) for seed in range(4)]
     runs, _ = side_by_side(specs, corpus, tmp_path)
-    single = alone(specs[0], corpus, tmp_path / "alone")
+    single = train_whole(specs[0], corpus, tmp_path / "alone")
     assert sum(run.cpu_seconds for run in runs) < 4 * single.cpu_seconds
     assert max(run.cpu_seconds for run in runs) < 2 * min(run.cpu_seconds for run in runs)
 

@@ -17,20 +17,9 @@ from isoflop.lab.moments import log_steps
 from isoflop.lab.training import Interrupted, Progress, train
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
-from tests.lab.conftest import RecordedAttempt
+from tests.lab.conftest import RecordedAttempt, train_whole
 
 MakeSpec = Callable[..., RunSpec]
-
-
-def run_whole(spec: RunSpec, corpus: Corpus, path: Path, resume_from: tuple[Path, ...] = ()) -> Run:
-    return train(
-        spec,
-        corpus,
-        attempt=RecordedAttempt(path),
-        resume_from=resume_from,
-        on_progress=lambda progress: None,
-        stop=lambda: False,
-    )
 
 
 def run_until(spec: RunSpec, corpus: Corpus, path: Path, stop_after: int) -> Path:
@@ -76,8 +65,8 @@ def test_a_run_learns_and_says_what_it_did(make_spec: MakeSpec, corpus: Corpus, 
 
 
 def test_same_spec_same_bits_other_seed_other_bits(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
-    first, again = (run_whole(make_spec(), corpus, tmp_path / name) for name in ("first", "again"))
-    other = run_whole(make_spec(seed=1), corpus, tmp_path / "other")
+    first, again = (train_whole(make_spec(), corpus, tmp_path / name) for name in ("first", "again"))
+    other = train_whole(make_spec(seed=1), corpus, tmp_path / "other")
     assert first.loss == again.loss
     assert first.curve == again.curve
     assert first.loss != other.loss
@@ -88,10 +77,10 @@ def test_a_resumed_run_ends_with_the_same_bits(
     make_spec: MakeSpec, corpus: Corpus, tmp_path: Path, precision: str
 ) -> None:
     spec = make_spec(precision=precision)
-    whole = run_whole(spec, corpus, tmp_path / "whole")
+    whole = train_whole(spec, corpus, tmp_path / "whole")
     stop_after = int(np.random.default_rng().integers(1, spec.steps))
     checkpoint = run_until(spec, corpus, tmp_path / "part", stop_after)
-    resumed = run_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
+    resumed = train_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
     assert resumed.loss == whole.loss, f"resumed after {stop_after} steps"
     assert resumed.curve == whole.curve, f"resumed after {stop_after} steps"
 
@@ -100,7 +89,7 @@ def test_a_damaged_checkpoint_costs_only_what_came_after_the_one_before(
     make_spec: MakeSpec, corpus: Corpus, tmp_path: Path
 ) -> None:
     spec = make_spec()
-    whole = run_whole(spec, corpus, tmp_path / "whole")
+    whole = train_whole(spec, corpus, tmp_path / "whole")
     older, newer = (run_until(spec, corpus, tmp_path / f"part{step}", step) for step in (20, 40))
     state = newer / "state.safetensors"
     state.write_bytes(state.read_bytes()[:-1] + b"\0")
@@ -134,7 +123,7 @@ def test_checkpoints_come_by_the_clock_and_two_are_kept(make_spec: MakeSpec, cor
 def test_an_absurd_learning_rate_is_told_apart_from_a_result(
     make_spec: MakeSpec, corpus: Corpus, tmp_path: Path
 ) -> None:
-    run = run_whole(make_spec(learning_rate=100.0, steps=120), corpus, tmp_path)
+    run = train_whole(make_spec(learning_rate=100.0, steps=120), corpus, tmp_path)
     assert run.state == "diverged"
     assert run.loss is None
     assert "lower the learning rate" in run.message
@@ -145,7 +134,7 @@ def test_a_run_is_never_trained_on_another_text(make_spec: MakeSpec, corpus: Cor
     spec = make_spec()
     other = dataclasses.replace(spec, text=dataclasses.replace(spec.text, sha256="0" * 64))
     with pytest.raises(InputError, match="another text"):
-        run_whole(other, corpus, tmp_path)
+        train_whole(other, corpus, tmp_path)
 
 
 @pytest.mark.parametrize("steps", [1, 7, 977, 15_625])
@@ -161,13 +150,13 @@ def test_branches_cost_their_decay_alone_and_change_nothing_else(
 ) -> None:
     """A branch is a run of its own that shares the trunk's stable stretch; the trunk does not notice."""
     schedule = ScheduleSpec(warmup=0.0, warmup_steps=5)
-    plain = run_whole(make_spec(steps=80, schedule=schedule), corpus, tmp_path / "plain")
+    plain = train_whole(make_spec(steps=80, schedule=schedule), corpus, tmp_path / "plain")
     spec = make_spec(steps=80, schedule=schedule, branches=(256 * 20, 256 * 40))
-    branched = run_whole(spec, corpus, tmp_path / "branched")
+    branched = train_whole(spec, corpus, tmp_path / "branched")
     assert (branched.loss, branched.curve) == (plain.loss, plain.curve)
     assert [item.step for item in branched.evaluations if item.cooled] == [20, 40, 80]
     for steps, found in zip((20, 40), branched.evaluations, strict=False):
-        alone = run_whole(make_spec(steps=steps, schedule=schedule), corpus, tmp_path / f"alone{steps}")
+        alone = train_whole(make_spec(steps=steps, schedule=schedule), corpus, tmp_path / f"alone{steps}")
         assert found.loss == alone.loss, "bit for bit the run of that length"
 
 
@@ -179,7 +168,7 @@ def test_a_run_with_branches_and_evaluations_resumes_to_the_same_bits(
         steps=60, branches=(256 * 20, 256 * 40), evaluation_points=4, probes=("positions", "noise-scale"),
         optimizer=OptimizerSpec(8e-3, name="muon"), unique_tokens=20_000, micro_batches=2,
     )  # fmt: skip
-    whole = run_whole(spec, corpus, tmp_path / "whole")
+    whole = train_whole(spec, corpus, tmp_path / "whole")
     updates = 0
 
     def stop() -> bool:
@@ -191,7 +180,7 @@ def test_a_run_with_branches_and_evaluations_resumes_to_the_same_bits(
     with pytest.raises(Interrupted):
         train(spec, corpus, attempt=RecordedAttempt(place), resume_from=(), on_progress=lambda p: None, stop=stop)
     (checkpoint,) = place.glob("checkpoint-*")
-    resumed = run_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
+    resumed = train_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
     assert resumed.evaluations == whole.evaluations
     assert resumed.curve == whole.curve
 
@@ -212,7 +201,7 @@ def test_evaluations_carry_positions_and_the_noise_scale(make_spec: MakeSpec, co
 
 
 def test_micro_batches_and_whole_batches_agree(make_spec: MakeSpec, corpus: Corpus, tmp_path: Path) -> None:
-    whole, pieces = (run_whole(make_spec(steps=20, micro_batches=n), corpus, tmp_path / str(n)) for n in (1, 4))
+    whole, pieces = (train_whole(make_spec(steps=20, micro_batches=n), corpus, tmp_path / str(n)) for n in (1, 4))
     assert whole.loss is not None
     assert pieces.loss == pytest.approx(whole.loss, rel=1e-4)
 
@@ -224,7 +213,7 @@ def test_memory_that_does_not_suffice_is_the_state_of_the_run(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
     monkeypatch.setattr("isoflop.lab.training.windows_of_step", refuse)
-    run = run_whole(make_spec(), corpus, tmp_path)
+    run = train_whole(make_spec(), corpus, tmp_path)
     assert run.state == "failed" and run.loss is None
     assert "out of memory after 0 of 60 steps" in run.message
 
@@ -237,4 +226,4 @@ def test_an_error_that_is_none_of_these_is_not_hidden(
 
     monkeypatch.setattr("isoflop.lab.training.windows_of_step", fail)
     with pytest.raises(RuntimeError, match="mistake"):
-        run_whole(make_spec(), corpus, tmp_path)
+        train_whole(make_spec(), corpus, tmp_path)
