@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from isoflop.fitting.fit import Fit
 from isoflop.fitting.weak import weak_constants
 from isoflop.forecasting.calibration import Calibration
 from isoflop.quantities import format_number
@@ -128,9 +129,9 @@ def _limit_figures(inputs: ReportInputs) -> Iterator[Figure]:
 
 
 def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
-    fit, label, level = inputs.fit, output_label(inputs), f"{inputs.fit.level:.0%}"
+    label = output_label(inputs)
     if learning_curves.can_draw(inputs.runs):
-        curves = learning_curves.data(fit, inputs.runs)
+        curves = learning_curves.data(inputs.fit, inputs.runs)
         yield Figure(
             "learning-curves",
             "Learning curves",
@@ -141,6 +142,13 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
             curves,
             wide=True,
         )
+    yield from _law_figures(inputs.fit, label)
+    yield from _check_figures(inputs.fit)
+
+
+def _law_figures(fit: Fit, label: str) -> Iterator[Figure]:
+    """The law along each of its inputs, and slices at fixed compute where it has two."""
+    level = f"{fit.level:.0%}"
     if loss_against_size.can_draw(fit):
         by_size, by_data = loss_against_size.data(fit), loss_against_data.data(fit)
         yield Figure(
@@ -175,6 +183,10 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
             loss_against_input.chart(single, fit, label),
             single,
         )
+
+
+def _check_figures(fit: Fit) -> Iterator[Figure]:
+    """Where runs lie beside the law, and what it makes of a budget."""
     if residuals.can_draw(fit):
         left = residuals.data(fit)
         largest = max(abs(row["residual"]) for row in left["runs"])
@@ -191,8 +203,8 @@ def _body_figures(inputs: ReportInputs) -> Iterator[Figure]:
         yield Figure(
             "allocation",
             "Compute-optimal model size and data",
-            f"The N and D of least loss at each budget, with {level} bands. Right of the dashed line nothing was "
-            "measured.",
+            f"The N and D of least loss at each budget, with {fit.level:.0%} bands. Right of the dashed line nothing "
+            "was measured.",
             allocation.chart(best),
             best,
             wide=True,
