@@ -46,8 +46,10 @@ COUNTS = ("injected", "completed", "lost", "duplicated", "corrupted", "stuck", "
 COLUMNS = ("fault", *COUNTS, "time", "load", "notes")
 HERE = Path(__file__).parent
 STUDYING = (
+    "isoflop.cli.run",
     "isoflop.records",
     "isoflop.studies.dispatch",
+    "isoflop.studies.driver",
     "isoflop.studies.guard",
     "isoflop.studies.inline",
     "isoflop.studies.nursery",
@@ -93,9 +95,9 @@ def parts(share: float) -> dict[str, Part]:
 
 
 def measure(name: str, part: Part, share: float) -> None:
-    """Measure a part, unless it has been at this size; what comes out is kept, whatever it says."""
+    """Measure a part, unless it came out clean at this size; what comes out is kept, whatever it says."""
     place = kept_at(name, part, f"{share:g}")
-    if place.exists():
+    if place.exists() and is_clean(json.loads(place.read_text())):
         return
     with tempfile.TemporaryDirectory(prefix="faults-") as study:
         begin = time.monotonic()
@@ -118,6 +120,10 @@ def largest(name: str, part: Part) -> dict[str, Any] | None:
     pattern = kept_at(name, part, "*")
     found: list[dict[str, Any]] = [json.loads(path.read_text()) for path in pattern.parent.glob(pattern.name)]
     return max(found, key=lambda told: told["share"], default=None)
+
+
+def is_clean(told: Mapping[str, Any]) -> bool:
+    return Tally(**told["tally"]).is_clean()
 
 
 def kept_at(name: str, part: Part, share: str) -> Path:
@@ -164,7 +170,7 @@ def main() -> int:
         rows += [told] if told else []
     if len(rows) == len(every):
         page.write_text(page_of(rows), encoding="utf-8")
-    return int(not all(Tally(**told["tally"]).is_clean() for told in rows))
+    return int(not all(map(is_clean, rows)))
 
 
 if __name__ == "__main__":
