@@ -72,6 +72,7 @@ def analysis_page(analysis: Analysis) -> Iterator[RenderableType]:
     from rich.table import Table
     from rich.text import Text
 
+    from isoflop.reporting.tables import findings_lines
     from isoflop.studies.analysis_page import measured_cells
 
     table = Table(title=Text(analysis.law), title_justify="left", title_style="bold", header_style="bold")
@@ -80,6 +81,7 @@ def analysis_page(analysis: Analysis) -> Iterator[RenderableType]:
     for item in analysis.measured:
         table.add_row(*(Text(cell) for cell in measured_cells(item)))
     yield table
+    yield from findings_lines(analysis.warnings)
     yield analysis.verdict
 
 

@@ -57,6 +57,13 @@ def _lines(analysis: Analysis, study: Study, told: Circumstances) -> Iterator[st
         yield f"## {panel.title}"
         yield ""
         yield from _table(panel.columns, panel.rows)
+    if analysis.warnings:
+        yield ""
+        yield "## What the fits warn of"
+        yield ""
+        for finding in analysis.warnings:
+            refused = "refused: " if finding.severity == "refuse" else ""
+            yield f"- {refused}{finding.message} ({finding.code})"
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

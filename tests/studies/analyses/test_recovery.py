@@ -14,6 +14,7 @@ from isoflop.lab.corpus import KnownEntropy
 from isoflop.runs.table import RunTable
 from isoflop.studies.analyses.analysis import Analysis, Evidence, crossing, lower_frontier
 from isoflop.studies.analyses.catalogue import find_analysis
+from isoflop.studies.analysis_page import Circumstances, markdown_page
 from isoflop.studies.study_file import parse_study
 
 STUDY = """
@@ -121,6 +122,17 @@ def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
     found = answer("compute", hidden)
     assert number(found, "alpha_C_min") == pytest.approx(exponent, rel=0.03)
     assert number(found, "alpha_C, at the batch that was used") > 1.03 * exponent
+
+
+def test_what_the_fits_warn_of_is_on_the_page_under_their_names() -> None:
+    found = answer("compute", [item for n in np.geomspace(1e4, 1e6, 5) for item in curve(n, 1e3 * n, without_floor)])
+    (few,) = (finding for finding in found.warnings if finding.code == "few-clusters")
+    assert few.message.startswith("compute: ") and not few.rows
+    assert all(finding.severity != "note" for finding in found.warnings)
+    study = parse_study(STUDY.format(analysis="compute"), "study.toml")
+    page = markdown_page(found, study, Circumstances("text", "machine", "versions", "today", 5, 1e9, 60.0, {}))
+    for finding in found.warnings:
+        assert f"{finding.message} ({finding.code})" in page
 
 
 def test_overfit_finds_both_exponents_and_the_line() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from isoflop.errors import InputError, Refusal, UsageError
+from isoflop.findings import Finding, by_weight
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import Fit
 from isoflop.fitting.frontier_fit import FrontierFit, estimate
@@ -57,6 +58,18 @@ class Analysis:
     panels: tuple[Panel, ...]
     verdict: str
     fits: Mapping[str, Fit | FrontierFit] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What the fits warn of, each said once, under the names of those that do; their notes are in their files."""
+        names: dict[Finding, list[str]] = {}
+        for name, found in self.fits.items():
+            for finding in found.findings:
+                if finding.severity != "note":
+                    names.setdefault(replace(finding, rows=()), []).append(name)
+        return by_weight(
+            replace(finding, message=f"{', '.join(places)}: {finding.message}") for finding, places in names.items()
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """The versioned JSON object; the fits are files of their own."""

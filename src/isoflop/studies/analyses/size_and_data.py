@@ -67,7 +67,7 @@ def data_size(evidence: Evidence) -> Analysis:
 
 def compute(evidence: Evidence) -> Analysis:
     """L(C) along the frontier of learning curves, and L(C_min) with the batch taken out by the noise scale."""
-    frontier = lower_frontier(evidence.rows(cooled=None))
+    frontier = lower_frontier(after_warm_up(evidence.rows(cooled=None)))
     naive = evidence.fit("kaplan-c", frontier)
     critical = critical_batch(evidence)
     least: Fit | str = critical if isinstance(critical, str) else ""
@@ -116,8 +116,7 @@ def overfit(evidence: Evidence) -> Analysis:
 
 def steps(evidence: Evidence) -> Analysis:
     """L(N, S) of learning curves after warm-up, in steps and in the steps that a very large batch would take."""
-    rows = evidence.rows(cooled=None)
-    warm = rows.select(rows.numbers("tokens") > 0.1 * rows.numbers("run_tokens"))
+    warm = after_warm_up(evidence.rows(cooled=None))
     plain_steps = evidence.fit("kaplan-ns", warm, x=("params_non_embedding", "step"))
     critical = critical_batch(evidence)
     least: Fit | str = critical if isinstance(critical, str) else ""
@@ -264,6 +263,11 @@ def critical_batch(evidence: Evidence) -> Fit | str:
     if len(table) < 4:
         return "the runs carry no gradient noise scale: add probes = ['noise-scale']."
     return evidence.fit("kaplan-critical-batch", table, y="critical_batch_tokens", draws=0)
+
+
+def after_warm_up(rows: RunTable) -> RunTable:
+    """The evaluations past the first tenth of their runs: before, the warm-up of the rate shapes the curves."""
+    return rows.select(rows.numbers("tokens") > 0.1 * rows.numbers("run_tokens"))
 
 
 def noise_scales(rows: RunTable) -> RunTable:
