@@ -11,6 +11,15 @@ from pathlib import Path
 from tests.faults.victims import Tally, cheap_study, start_driver
 from tests.studies.test_results_index import filled_study
 
+SLOTS = 2
+SECONDS_A_RUN = 0.03
+SECONDS_OF_FEW_RUNS = 10.0
+SECONDS_OF_STATUS = 1.0
+"""The most that either may take; of a study of few runs most is Python's start.
+
+A busy machine stretches the time, so what the study itself uses of the processor is asked too.
+"""
+
 
 def train_nothing(place: Path, runs: int) -> Tally:
     """The process engine on two slots over runs whose program does nothing but log a loss."""
@@ -21,6 +30,7 @@ def train_nothing(place: Path, runs: int) -> Tally:
     seconds, cpu = time.monotonic() - begin, _cpu_of_children() - before
     done = len(list((study_file.parent / "runs").glob("*/result.json")))
     tally = Tally("none: runs that do nothing", runs, done, lost=runs - done, stuck=int(driver.returncode != 0))
+    tally.slow = int(min(seconds, cpu / SLOTS) > max(SECONDS_OF_FEW_RUNS, SECONDS_A_RUN * runs))
     tally.notes += [errors.strip()] if driver.returncode else []
     tally.notes.append(f"{seconds:.0f} s: {1000 * seconds / runs:.0f} ms a run; of CPU {1000 * cpu / runs:.0f} ms")
     return tally
@@ -39,7 +49,8 @@ def ask_for_status(place: Path, runs: int) -> Tally:
         cpu.append(_cpu_of_children() - before)
     assert f"complete ({runs} done)" in told.stdout
     note = f"the quickest of five {min(seconds[1:]):.2f} s, of CPU {min(cpu[1:]):.2f} s, Python's start included"
-    return Tally("none: status", 1, runs, notes=[note])
+    slow = int(min(*seconds[1:], *cpu[1:]) > SECONDS_OF_STATUS)
+    return Tally("none: status", 1, runs, slow=slow, notes=[note])
 
 
 def _cpu_of_children() -> float:

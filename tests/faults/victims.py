@@ -101,10 +101,11 @@ class Tally:
     corrupted: int = 0
     stuck: int = 0
     orphans: int = 0
+    slow: int = 0
     notes: list[str] = field(default_factory=list)
 
     def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.corrupted or self.stuck or self.orphans)
+        return not (self.lost or self.duplicated or self.corrupted or self.stuck or self.orphans or self.slow)
 
 
 def cheap_study(place: Path, runs: int, pause: float = 0.02) -> Path:
