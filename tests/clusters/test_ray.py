@@ -24,6 +24,7 @@ from tests.studies.test_driver import measured, processes_of, wait_for
 from tests.studies.test_engines import (
     reference,
     test_a_cancelled_job_saves_and_goes_on_to_the_same_bits,
+    test_a_run_on_two_devices_has_the_losses_of_one,
     test_a_run_that_a_living_worker_has_is_busy,
     test_damaged_text_stops_the_study_and_names_the_file,
     test_jobs_end_done_with_the_bits_of_the_reference,
@@ -32,6 +33,7 @@ from tests.studies.test_engines import (
 __all__ = [
     "reference",
     "test_a_cancelled_job_saves_and_goes_on_to_the_same_bits",
+    "test_a_run_on_two_devices_has_the_losses_of_one",
     "test_a_run_that_a_living_worker_has_is_busy",
     "test_damaged_text_stops_the_study_and_names_the_file",
     "test_jobs_end_done_with_the_bits_of_the_reference",
@@ -44,9 +46,10 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning", "ignore::UserWarning"),
 ]
 
+# Nodes ask for this token, and drivers show it.
+SECRET = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "3f" * 32}
 PATIENCE = {
-    # Nodes and drivers of a test need no secret; where one side asks for a token the other must have it.
-    "RAY_AUTH_MODE": "disabled",
+    **SECRET,
     "PYTHONWARNINGS": "ignore",
     # Nodes on a busy machine take more than the half minute that Ray gives them to start.
     "RAY_agent_register_timeout_ms": "180000",
@@ -122,12 +125,15 @@ class RayCluster:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[RayCluster]:
-    made = RayCluster(3)
-    try:
-        made.start_nodes()
-        yield made
-    finally:
-        made.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in SECRET.items():
+            patch.setenv(name, value)
+        made = RayCluster(3)
+        try:
+            made.start_nodes()
+            yield made
+        finally:
+            made.stop()
 
 
 @pytest.fixture
@@ -181,3 +187,15 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(EnvironmentFailure, match=r"ray\.address='127\.0\.0\.1:1'"):
         RayEngine(tmp_path, RaySite(address="127.0.0.1:1"))
+
+
+def test_who_has_no_token_is_told_which_variable_to_set(
+    make_study: Callable[..., Path], drive: Callable[..., subprocess.Popen[str]], cluster: RayCluster, tmp_path: Path
+) -> None:
+    place = make_study(("[fit]", f'[ray]\naddress = "{cluster.address}"\n[fit]'))
+    without = {"RAY_AUTH_TOKEN": "", "RAY_AUTH_TOKEN_PATH": "", "HOME": str(tmp_path)}
+    driver = drive(place, "ray", **without)
+    output, errors = driver.communicate(timeout=100)
+    assert driver.returncode == 2
+    assert "RAY_AUTH_MODE=token" in output + errors
+    assert "Traceback" not in output + errors

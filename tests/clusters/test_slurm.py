@@ -27,6 +27,7 @@ from tests.studies.test_driver import measured, processes_of, wait_for
 from tests.studies.test_engines import (
     reference,
     test_a_cancelled_job_saves_and_goes_on_to_the_same_bits,
+    test_a_run_on_two_devices_has_the_losses_of_one,
     test_a_run_that_a_living_worker_has_is_busy,
     test_damaged_text_stops_the_study_and_names_the_file,
     test_jobs_end_done_with_the_bits_of_the_reference,
@@ -35,6 +36,7 @@ from tests.studies.test_engines import (
 __all__ = [
     "reference",
     "test_a_cancelled_job_saves_and_goes_on_to_the_same_bits",
+    "test_a_run_on_two_devices_has_the_losses_of_one",
     "test_a_run_that_a_living_worker_has_is_busy",
     "test_damaged_text_stops_the_study_and_names_the_file",
     "test_jobs_end_done_with_the_bits_of_the_reference",

@@ -169,3 +169,26 @@ def test_damaged_text_stops_the_study_and_names_the_file(
     status = until_ended(engine, 1)[run.spec.identifier]
     assert status.exit_code == CANNOT_GO_ON
     assert "tokens.npy" in status.message and "Traceback" not in status.message
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("make_engine", ["processes"], indirect=True)
+def test_a_run_on_two_devices_has_the_losses_of_one(
+    make_study: Callable[..., Path],
+    make_engine: Callable[[Path], Engine],
+    reference: Callable[[PreparedStudy, PlannedRun], Run],
+) -> None:
+    # At a low rate: rounding grows with it.
+    rate = ("coefficient = 0.25", "coefficient = 0.02")
+    prepared = prepare_study(make_study(rate, ("[fit]", '[devices]\nprocesses = 2\nstrategy = "fsdp"\n[fit]')))
+    elsewhere = prepare_study(make_study(rate))
+    run = prepared.planned[0]
+    create_run_directory(prepared.directory, run.spec).set_launch(prepared.study.launch)
+    engine = make_engine(prepared.directory)
+    submit(engine, prepared, [run])
+    assert until_ended(engine, 1, 200.0)[run.spec.identifier].exit_code == DONE
+    result, alone = result_of(prepared, run), reference(elsewhere, run)
+    assert result.curve.step == alone.curve.step
+    assert result.curve.loss == pytest.approx(alone.curve.loss, abs=1e-4)
+    assert result.loss == pytest.approx(alone.loss, abs=1e-4)

@@ -121,9 +121,10 @@ class RayEngine(Engine):
         options = {"include_dashboard": False} if self._site.address is None else {"address": self._site.address}
         try:
             self._ray.init(log_to_driver=False, logging_level="ERROR", **options)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
             raise EnvironmentFailure(
-                f"there is no Ray cluster at ray.address={self._site.address!r} ({error}): start it, or leave it out."
+                f"no Ray cluster can be reached at ray.address={self._site.address!r} ({error}): start it, set "
+                "RAY_AUTH_MODE=token where its nodes ask for a token, or leave ray.address out."
             ) from error
 
     def _room(self) -> int:
