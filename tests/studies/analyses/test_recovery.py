@@ -101,7 +101,13 @@ def test_model_size_and_data_size() -> None:
         for u in np.geomspace(1e4, 1e6, 6)
         for t in (2.5e5, 1e6, 4e6)
     ]
-    assert number(answer("data-size", rows), "alpha_D") == pytest.approx(0.095, rel=1e-3)
+    stopped = answer("data-size", rows)
+    assert number(stopped, "alpha_D") == pytest.approx(0.095, rel=1e-3)
+    assert "for 0 of 6 was their end" in stopped.verdict
+    unfinished = answer("data-size", [item for item in rows if item["tokens"] != 4e6] + [
+        {**item, "run_tokens": 1e6, "run": f"short {item['run']}"} for item in rows if item["tokens"] == 1e6
+    ])  # fmt: skip
+    assert "for 6 of 12 was their end" in unfinished.verdict
 
 
 def without_floor(size: float, tokens: float) -> float:

@@ -129,7 +129,7 @@ def parameter(name: str, found: Fit | str, key: str, published: float | None = N
     """A parameter of a fit beside its published value; without a fit, the reason."""
     if isinstance(found, str):
         return Measured(name, None, published, source, found)
-    return Measured(name, found.params[key], published, source)
+    return Measured(name, found.params[key], published, source, _refusal(found))
 
 
 def derived(
@@ -149,7 +149,7 @@ def derived(
         draws = of({key: found.ensemble.draws[:, place] for place, key in enumerate(names)})
     if not math.isfinite(value):
         return Measured(name, None, published, source, "the fit gives no such number.")
-    return Measured(name, estimate(value, np.asarray(draws), found.level), published, source)
+    return Measured(name, estimate(value, np.asarray(draws), found.level), published, source, _refusal(found))
 
 
 def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: float, source: str) -> Measured:
@@ -159,7 +159,13 @@ def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: floa
     told = found.frontier
     if "params_exponent" not in told:
         return Measured(name, None, published, source, "the fit has no frontier.")
-    return Measured(name, told["params_exponent"], published, source)
+    return Measured(name, told["params_exponent"], published, source, _refusal(found))
+
+
+def _refusal(found: Fit | FrontierFit) -> str:
+    """Why a fit is refused, in the codes of what it warns of; nothing where it is not."""
+    codes = [finding.code for finding in found.findings if finding.severity == "refuse"]
+    return f"refused: {', '.join(codes)}" if codes else ""
 
 
 def plain(value: float) -> Estimate | None:
