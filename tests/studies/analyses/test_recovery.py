@@ -5,14 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import product
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
 
 from isoflop.errors import Refusal
+from isoflop.findings import Finding
+from isoflop.fitting.fit import Fit
 from isoflop.lab.corpus import KnownEntropy
+from isoflop.quantities import Estimate
 from isoflop.runs.table import RunTable
-from isoflop.studies.analyses.analysis import Analysis, Evidence, crossing, lower_frontier
+from isoflop.studies.analyses.analysis import Analysis, Evidence, crossing, lower_frontier, parameter
 from isoflop.studies.analyses.catalogue import find_analysis
 from isoflop.studies.analysis_page import Circumstances, markdown_page
 from isoflop.studies.study_file import parse_study
@@ -139,6 +144,21 @@ def test_what_the_fits_warn_of_is_on_the_page_under_their_names() -> None:
     page = markdown_page(found, study, Circumstances("text", "machine", "versions", "today", 5, 1e9, 60.0, {}))
     for finding in found.warnings:
         assert f"{finding.message} ({finding.code})" in page
+
+
+@pytest.mark.parametrize(
+    ("finding", "low", "note"),
+    [
+        (Finding("flat", "refuse", "Flat."), 0.2, "refused: flat"),
+        (Finding("objective-matters", "note", "It does."), 0.3, "where its interval ends: least squares"),
+        (Finding("objective-matters", "note", "It does."), 0.2, ""),
+        (Finding("few-rows", "warn", "Few."), 0.3, ""),
+    ],
+)
+def test_a_number_says_where_it_is_refused_or_ends_its_interval(finding: Finding, low: float, note: str) -> None:
+    found = cast(Fit, SimpleNamespace(findings=(finding,), params={"alpha": Estimate(0.3, low, 0.4)}))
+    told = parameter("alpha", found, "alpha").note
+    assert told.startswith(note) and bool(told) == bool(note)
 
 
 def test_overfit_finds_both_exponents_and_the_line() -> None:

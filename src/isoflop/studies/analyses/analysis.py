@@ -129,7 +129,7 @@ def parameter(name: str, found: Fit | str, key: str, published: float | None = N
     """A parameter of a fit beside its published value; without a fit, the reason."""
     if isinstance(found, str):
         return Measured(name, None, published, source, found)
-    return Measured(name, found.params[key], published, source, _refusal(found))
+    return _of_fit(name, found.params[key], found, published, source)
 
 
 def derived(
@@ -149,7 +149,7 @@ def derived(
         draws = of({key: found.ensemble.draws[:, place] for place, key in enumerate(names)})
     if not math.isfinite(value):
         return Measured(name, None, published, source, "the fit gives no such number.")
-    return Measured(name, estimate(value, np.asarray(draws), found.level), published, source, _refusal(found))
+    return _of_fit(name, estimate(value, np.asarray(draws), found.level), found, published, source)
 
 
 def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: float, source: str) -> Measured:
@@ -159,13 +159,17 @@ def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: floa
     told = found.frontier
     if "params_exponent" not in told:
         return Measured(name, None, published, source, "the fit has no frontier.")
-    return Measured(name, told["params_exponent"], published, source, _refusal(found))
+    return _of_fit(name, told["params_exponent"], found, published, source)
 
 
-def _refusal(found: Fit | FrontierFit) -> str:
-    """Why a fit is refused, in the codes of what it warns of; nothing where it is not."""
-    codes = [finding.code for finding in found.findings if finding.severity == "refuse"]
-    return f"refused: {', '.join(codes)}" if codes else ""
+def _of_fit(name: str, ours: Estimate, found: Fit | FrontierFit, published: float | None, source: str) -> Measured:
+    """A number of a fit; its note says why the fit is refused, or why the number ends its own interval."""
+    refused = [finding.code for finding in found.findings if finding.severity == "refuse"]
+    note = f"refused: {', '.join(refused)}" if refused else ""
+    matters = any(finding.code == "objective-matters" for finding in found.findings)
+    if not refused and matters and ours.value in (ours.low, ours.high):
+        note = "where its interval ends: least squares, around which the draws lie, gives another value"
+    return Measured(name, ours, published, source, note)
 
 
 def plain(value: float) -> Estimate | None:
