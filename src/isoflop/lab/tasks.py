@@ -2,7 +2,7 @@
 
     copy      cp thxq=thxq      the letters again
     modular   md 6+5=4          the sum of two digits modulo 7
-    addition  ad 472+059=531    the sum of two numbers of three digits
+    addition  ad 72+59=131      the sum of two numbers of two digits
     recall    rc k3x8b1?x=8     the digit that followed a letter
 
 Whatever is drawn with the test seed is never part of a training text (modular sums aside, of which there are 100).
@@ -46,8 +46,8 @@ def _modular(random: np.random.Generator) -> tuple[str, str]:
 
 
 def _addition(random: np.random.Generator) -> tuple[str, str]:
-    first, second = random.integers(0, 500, size=2)
-    return f"ad {first:03d}+{second:03d}=", f"{first + second:03d}"
+    first, second = random.integers(0, 100, size=2)
+    return f"ad {first:02d}+{second:02d}=", f"{first + second:03d}"
 
 
 def _recall(random: np.random.Generator) -> tuple[str, str]:
