@@ -118,6 +118,8 @@ def known_entropy(evidence: Evidence) -> Analysis:
         inside = (ours.low is None or ours.low <= floor) and (ours.high is None or floor <= ours.high)
         verdict += f" The fitted E is {ours.value / floor - 1.0:+.1%} from it; its interval "
         verdict += "covers it." if inside else "does not cover it."
+    shared = float(rows.numbers("loss_se")[np.argmin(rows.numbers("loss"))])
+    verdict += f" All runs are scored on the same windows, a sample that moves their losses together by {shared:.4f}."
     return Analysis(
         "known-entropy",
         LAW,
