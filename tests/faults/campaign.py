@@ -38,9 +38,10 @@ HEADING = """# What a study survives
 its result vanishes or never comes, *duplicated* when a second one takes its place, *corrupted* when it differs in any
 bit of loss or curve from that of an undisturbed study; a study is *stuck* when it does not come to its end by itself
 when it is run again, or ends with anything but one clear sentence; *orphans* are processes left behind. *Slow* is a
-study of runs that do nothing that takes more than 30 ms a run on two slots, or a `status` of more than one second;
-Ctrl-C that takes more than five is stuck. *Load* is the number of processes that wanted a core in the last minute of a
-part, its own among them: with more than there are cores, times are longer than they would be alone.
+study of runs that do nothing that takes more than 30 ms a run on two slots, or a `status` of more than one second (of
+processor time, where the load exceeds the cores by more than two); Ctrl-C that takes more than five is stuck. *Load* is
+the number of processes that wanted a core in the last minute of a part, its own among them: with more than there are
+cores, times are longer than they would be alone.
 
 """
 COUNTS = ("injected", "completed", "lost", "duplicated", "corrupted", "stuck", "orphans", "slow")

@@ -21,13 +21,13 @@ from tests.faults.victims import (
 )
 
 LONGEST_SECONDS = 5.0
-RUNS_FOR_A_TURN = {cheap_study: 12, real_study: 2}
+RUNS_FOR_A_TURN = {cheap_study: 20, real_study: 3}
 """More than end until the next signal; of real runs there are four for each of these."""
 
 
 def interrupt_studies(place: Path, times: int, seed: int = 0) -> Tally:
     """Half of them over real runs; Ctrl-C and SIGTERM in turn, to the driver alone or to its terminal's whole group."""
-    tally = Tally("Ctrl-C and SIGTERM")
+    tally = Tally("Ctrl-C and SIGTERM", asked=times)
     choose = random.Random(seed)
     slowest = 0.0
     for number, make in enumerate((cheap_study, real_study)):
@@ -35,9 +35,12 @@ def interrupt_studies(place: Path, times: int, seed: int = 0) -> Tally:
         study_file = make(place / f"study{number}", runs=max(6, RUNS_FOR_A_TURN[make] * share))
         expected = expected_outcomes(study_file, place / f"calm{number}")
         results = Results(study_file)
-        for turn in range(share):
-            slowest = max(slowest, _interrupt(tally, study_file, choose, (signal.SIGINT, signal.SIGTERM)[turn % 2]))
-            results.look()
+        already = tally.injected
+        for turn in range(2 * share):
+            if tally.injected - already < share:
+                number_of_signal = (signal.SIGINT, signal.SIGTERM)[turn % 2]
+                slowest = max(slowest, _interrupt(tally, study_file, choose, number_of_signal))
+                results.look()
         driver = start_driver(study_file)
         driver.communicate(timeout=1800)
         tally.stuck += driver.returncode != 0

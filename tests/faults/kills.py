@@ -31,7 +31,7 @@ def kill_cheap_runs(place: Path, kills: int, seed: int = 0) -> Tally:
 
 
 def kill_real_runs(place: Path, kills: int, seed: int = 0) -> Tally:
-    study_file = real_study(place / "study", runs=max(2, kills // 4))
+    study_file = real_study(place / "study", runs=max(4, kills // 3))
     return _kill(Tally("SIGKILL over torch runs"), study_file, place, kills, 0.8, seed)
 
 
@@ -40,6 +40,7 @@ def _kill(tally: Tally, study_file: Path, place: Path, kills: int, pause: float,
     expected = expected_outcomes(study_file, place / "calm")
     results = Results(study_file)
     struck: dict[str, int] = {}
+    tally.asked = kills
     driver = start_driver(study_file)
     deadline = time.monotonic() + LONGEST_STUDY
     while tally.injected < kills and time.monotonic() < deadline:

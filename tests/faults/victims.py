@@ -91,7 +91,7 @@ except KeyboardInterrupt:
 
 @dataclass
 class Tally:
-    """What was done to studies, and what came of their completed runs; all but `injected` must stay 0."""
+    """What was done to studies, `asked` times at least, and what came of their completed runs: the rest must stay 0."""
 
     fault: str
     injected: int = 0
@@ -102,10 +102,12 @@ class Tally:
     stuck: int = 0
     orphans: int = 0
     slow: int = 0
+    asked: int = 0
     notes: list[str] = field(default_factory=list)
 
     def is_clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.corrupted or self.stuck or self.orphans or self.slow)
+        wrong = self.lost or self.duplicated or self.corrupted or self.stuck or self.orphans or self.slow
+        return not wrong and self.injected >= self.asked
 
 
 def cheap_study(place: Path, runs: int, pause: float = 0.02) -> Path:
