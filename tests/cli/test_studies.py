@@ -117,3 +117,28 @@ def test_what_an_engine_prints_is_no_part_of_the_outcome(
     monkeypatch.setattr(engines, "InlineEngine", Talkative)
     ended = isoflop("run", narrow, "--on", "inline", "--json")
     assert ended.record["schema"] == "isoflop.study/1" and "a node has gone" in ended.stderr
+
+
+def test_what_the_fits_of_an_analysis_warn_of_is_told_and_refuses(
+    isoflop: Command, study: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "text").symlink_to(study.parent / "text")
+    told = STUDY.replace('name = "tiny"', 'name = "tiny"\nanalysis = "model-size"').partition("[[held_out]]")[0]
+    told = told.replace('["2k", "4k", "8k"]', '["4k"]').replace('law = "chinchilla-no-floor"', "")
+    (tmp_path / "study.toml").write_text(told)
+
+    # Three sizes are not more than the law with a floor has constants.
+    ended = isoflop("run", tmp_path, "--on", "inline", "--json")
+    assert ended.code == 1 and "every fit" in ended.stderr
+    assert ended.record["refused"] is True and "forced" not in ended.record
+    found = {(warning["code"], warning["severity"]) for warning in ended.record["warnings"]}
+    assert ("few-runs", "refuse") in found
+    assert any(warning["message"].startswith("with-floor: ") for warning in ended.record["warnings"])
+
+    forced = isoflop("run", tmp_path, "--on", "inline", "--json", "--force")
+    assert forced.code == 0 and forced.record == {**ended.record, "forced": True}
+
+    shown = isoflop("run", tmp_path, "--on", "inline")
+    assert shown.code == 1
+    assert all(f"({code})" in " ".join(shown.stdout.split()) for code, _ in found)
+    assert isoflop("verify", tmp_path).code == 0

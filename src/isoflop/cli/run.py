@@ -12,7 +12,6 @@ import click
 from isoflop.cli import options
 from isoflop.cli.output import Delivery, console, note, print_json, refusals_recorded, show
 from isoflop.errors import Refusal
-from isoflop.findings import refuses
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -84,14 +83,14 @@ def run_to_outcome(
         engine = engine_for(place, on)
         reporter = reporter_for(console(stderr=True))
         outcome = run_study(place, engine=engine, reporter=reporter, retry_failed=retry_failed, max_cost=max_cost)
-    refused = refuses(outcome.findings)
     if delivery.as_json:
-        mark = {"forced": True} if refused and delivery.force else {}
-        print_json({**outcome.to_dict(), "refused": refused, **mark})
+        mark = {"forced": True} if outcome.refused and delivery.force else {}
+        print_json({**outcome.to_dict(), **mark})
     else:
         show(study_page(outcome))
-    if refused and not delivery.force:
-        note("These data do not carry an answer; --force ends with exit code 0 all the same.")
+    if outcome.refused and not delivery.force:
+        why = "These data do not carry an answer" if outcome.analysis is None else "These data do not carry every fit"
+        note(f"{why}; --force ends with exit code 0 all the same.")
         return Refusal.exit_code
     return 0
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from isoflop.errors import MissingExtraError
-from isoflop.findings import Finding
+from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.fit import Fit
 from isoflop.lab.mirrors import check_mirrors
 from isoflop.quantities import format_count, format_dollars, format_duration, format_flops
@@ -99,7 +99,7 @@ class PreparedStudy:
 
 
 @dataclass(frozen=True)
-class StudyOutcome:
+class StudyOutcome(Judged):
     """What a study came to; `report` is None where the chart library is not installed.
 
     A study with an analysis of its own has that instead of fit, forecast and held-out runs.
@@ -117,8 +117,10 @@ class StudyOutcome:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is to be said about fit and forecast."""
-        return (*(self.fit.findings if self.fit else ()), *(self.forecast.findings if self.forecast else ()))
+        """What is to be said about fit and forecast, or about the fits of the analysis."""
+        carriers = (self.fit, self.forecast)
+        told = (finding for carrier in carriers if carrier is not None for finding in carrier.findings)
+        return by_weight((*told, *(self.analysis.warnings if self.analysis else ())))
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `run --json`."""
@@ -130,7 +132,8 @@ class StudyOutcome:
             "forecast": str(self.forecast.path.resolve()) if self.forecast else None,
             "held_out": [row.to_dict() for row in self.held_out],
             "report": str(self.report.resolve()) if self.report else None,
-            "warnings": [finding.to_dict() for finding in (self.forecast.findings if self.forecast else ())],
+            "refused": self.refused,
+            "warnings": [finding.to_dict() for finding in self.findings],
             **({"analysis": self.analysis.to_dict()} if self.analysis else {}),
         }
 
