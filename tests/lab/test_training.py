@@ -17,6 +17,8 @@ from isoflop.lab.moments import log_steps
 from isoflop.lab.training import Interrupted, Progress, train
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
+from isoflop.runs.table import RunTable
+from isoflop.studies.study import PlannedRun
 from tests.lab.conftest import RecordedAttempt, train_whole
 
 MakeSpec = Callable[..., RunSpec]
@@ -155,6 +157,9 @@ def test_branches_cost_their_decay_alone_and_change_nothing_else(
     branched = train_whole(spec, corpus, tmp_path / "branched")
     assert (branched.loss, branched.curve) == (plain.loss, plain.curve)
     assert [item.step for item in branched.evaluations if item.cooled] == [20, 40, 80]
+    assert branched.compute == PlannedRun("ladder", spec).compute > plain.compute
+    row, alone_row = (RunTable.from_runs([run]).compute().tolist() for run in (branched, plain))
+    assert row == alone_row, "its row says what its loss took"
     for steps, found in zip((20, 40), branched.evaluations, strict=False):
         alone = train_whole(make_spec(steps=steps, schedule=schedule), corpus, tmp_path / f"alone{steps}")
         assert found.loss == alone.loss, "bit for bit the run of that length"
@@ -182,6 +187,7 @@ def test_a_run_with_branches_and_evaluations_resumes_to_the_same_bits(
     (checkpoint,) = place.glob("checkpoint-*")
     resumed = train_whole(spec, corpus, tmp_path / "rest", (checkpoint,))
     assert resumed.evaluations == whole.evaluations
+    assert resumed.compute == whole.compute
     assert resumed.curve == whole.curve
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from isoflop.runs.spec import ScheduleSpec
+from isoflop.runs.spec import RunSpec, ScheduleSpec
 
 
 def warmup_steps_of(steps: int, schedule: ScheduleSpec) -> int:
@@ -49,3 +49,14 @@ def learning_rate_at(
 def decay_steps_of(steps: int, schedule: ScheduleSpec) -> int:
     """Updates of the decay of a run of `steps` updates."""
     return round(schedule.decay * round(steps * schedule.horizon))
+
+
+def branch_ends(spec: RunSpec) -> tuple[int, ...]:
+    """After how many updates from the start of the run each of its branches ends, the shortest first."""
+    return tuple(sorted(tokens // spec.batch_tokens for tokens in spec.branches))
+
+
+def tokens_trained(spec: RunSpec, steps: int, branches: int) -> int:
+    """Tokens of the first `steps` updates of a run and of the decays of its first `branches` branches."""
+    decays = sum(decay_steps_of(end, spec.schedule) for end in branch_ends(spec)[:branches])
+    return (steps + decays) * spec.batch_tokens

@@ -30,7 +30,7 @@ from isoflop.lab.evaluation import evaluate, evaluation_windows
 from isoflop.lab.moments import evaluation_steps, log_steps
 from isoflop.lab.probes import NOISE_SCALE_BATCHES, gradient_noise_scale
 from isoflop.lab.ranks import ALONE, Ranks
-from isoflop.lab.schedule import decay_steps_of, learning_rate_at, warmup_steps_of
+from isoflop.lab.schedule import branch_ends, decay_steps_of, learning_rate_at, tokens_trained, warmup_steps_of
 from isoflop.lab.state import Memory, Snapshot, TrainingState
 from isoflop.lab.strategies import build_strategy
 from isoflop.runs.run import Evaluation, Run, State
@@ -142,7 +142,7 @@ class Loop:
         self.order = order_of(spec)
         self.log_steps = log_steps(spec.steps)
         self.evaluation_steps = evaluation_steps(spec.steps, spec.evaluation_points)
-        self.branch_ends = tuple(sorted(tokens // spec.batch_tokens for tokens in spec.branches))
+        self.branch_ends = branch_ends(spec)
         self.state = TrainingState(self.strategy, attempt.path, spec.identifier)
         self.memory = self.state.resume(resume_from)
         self.losses = [torch.tensor(loss, device=self.device) for loss in self.memory.losses]
@@ -277,7 +277,7 @@ def finished_run(spec: RunSpec, state: State, memory: Memory, devices: Devices =
         state=state,
         params_total=count.total,
         params_non_embedding=count.non_embedding,
-        compute=training_flops(spec.shape, memory.step * spec.batch_tokens),
+        compute=training_flops(spec.shape, tokens_trained(spec, memory.step, memory.branches_done)),
         loss=last.loss if last else None,
         loss_standard_error=last.standard_error if last else None,
         seconds=memory.seconds,

@@ -50,9 +50,9 @@ class Run:
 
     `loss` is the held-out loss in nats/token and `loss_standard_error` its standard error over windows (None
     unless done); `params_total` and `params_non_embedding` count parameters with and without embeddings;
-    `compute` is the exact training FLOP of the shape; `seconds` wall and `cpu_seconds` process CPU time;
-    `environment` what ran it (package and library versions, machine, threads); `evaluations` every held-out loss that
-    was taken, branches and parts included.
+    `compute` is the exact training FLOP of the shape, branches included; `seconds` wall and `cpu_seconds` process CPU
+    time; `environment` what ran it (package and library versions, machine, threads); `evaluations` every held-out loss
+    that was taken, branches and parts included.
     """
 
     spec: RunSpec

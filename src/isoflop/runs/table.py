@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from isoflop import records
-from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN
+from isoflop.accounting.flops import FLOP_PER_PARAMETER_AND_TOKEN, training_flops
 from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding
 from isoflop.quantities import PARAM_COUNTS, ParamCount, format_count, format_number
@@ -293,7 +293,8 @@ def _run_cells(run: Run, param_count: ParamCount) -> dict[str, float | str]:
         "params_total": float(run.params_total),
         "params_non_embedding": float(run.params_non_embedding),
         "tokens": float(spec.tokens),
-        "compute": float(run.compute),
+        # What it took to come to this loss: branches that left the run before are no part of it.
+        "compute": float(training_flops(shape, spec.tokens) if spec.branches else run.compute),
         "loss": float("nan") if run.loss is None else float(run.loss),
         "loss_standard_error": float("nan") if error is None else float(error),
         "seed": float(spec.seed),

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from isoflop.accounting.flops import training_flops
 from isoflop.accounting.shape import Activation, Family, NormKind, Positions
+from isoflop.lab.schedule import tokens_trained
 from isoflop.lab.source import TextSource
 from isoflop.quantities import ParamCount
 from isoflop.runs.spec import Launch, OptimizerName, Precision, Probe, RunSpec, ScheduleSpec, TrainerSpec
@@ -240,4 +241,4 @@ class PlannedRun:
     def compute(self) -> float:
         """Training FLOP, exactly from the shape, its branches included."""
         spec = self.spec
-        return training_flops(spec.shape, spec.tokens + sum(spec.schedule.decay * branch for branch in spec.branches))
+        return training_flops(spec.shape, tokens_trained(spec, spec.steps, len(spec.branches)))
