@@ -58,6 +58,8 @@ def test_a_study_from_dry_run_to_report(isoflop: Command, study: Path, tmp_path:
     assert [run["role"] for run in planned.record["runs"]] == ["ladder"] * 9 + ["held-out"]
     assert planned.record["done"] == 0 and planned.record["remaining_compute"] > 0
     assert not (study.parent / "fits").exists()
+    shown = isoflop("run", study, "--on", "inline", "--dry-run").stdout
+    assert "On one rented h100, at 30 % of its peak: under a second and under a cent." in shown
     too_early = isoflop("report", study.parent)
     assert too_early.code == 2 and "no fit yet" in too_early.stderr
 

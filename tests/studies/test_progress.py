@@ -12,7 +12,7 @@ from rich.console import Console
 from isoflop.runs.directory import RunDirectory
 from isoflop.studies.cost import seconds_on_one_core, speed_ratio, study_cost, wall_seconds
 from isoflop.studies.dispatch import train_runs
-from isoflop.studies.driver import prepare_study
+from isoflop.studies.driver import prepare_study, run_study
 from isoflop.studies.engines import engine_for
 from isoflop.studies.progress import (
     LiveReporter,
@@ -25,13 +25,13 @@ from isoflop.studies.progress import (
 from isoflop.studies.watch import Watch
 
 
-def progress(done: int, count: int = 3) -> StudyProgress:
+def progress(done: int, count: int = 3, dollars: float | None = None) -> StudyProgress:
     states = ["done"] * done + ["running"] + ["waiting"] * (count - done - 1)
     runs = tuple(
         RunProgress(str(place), f"width {place}", state, 1.0 if state == "done" else 0.5, 2.0)  # type: ignore[arg-type]
         for place, state in enumerate(states[:count])
     )
-    return StudyProgress("Training", runs, 90.0)
+    return StudyProgress("Training", runs, 90.0, 1.2e12, dollars)
 
 
 def written(console: Console) -> str:
@@ -55,8 +55,12 @@ def test_plain_lines_tell_each_run_once_and_not_those_from_before() -> None:
 def test_plain_lines_give_a_sign_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("isoflop.studies.progress.SECONDS_BETWEEN_LINES", 0.0)
     console = Console(file=io.StringIO(), width=200)
-    PlainReporter(console).update(progress(1))
-    assert "1 of 3 runs done, 1 training, about 90 s to go" in written(console)
+    reporter = PlainReporter(console)
+    for dollars in (None, 12.5, 0.004):
+        reporter.update(progress(1, dollars=dollars))
+    assert "1 of 3 runs done, 1 training, about 90 s and 1.2e12 FLOP to go" in written(console)
+    assert "about 90 s and $12.50 to go" in written(console)
+    assert "about 90 s and under a cent to go" in written(console)
 
 
 def test_a_terminal_gets_a_table_and_a_pipe_gets_lines() -> None:
@@ -120,3 +124,23 @@ def test_a_running_run_shows_how_far_it_is(make_study: Callable[..., Path]) -> N
     seen = Watch("Training", [run], {run.spec.identifier: directory}, 1).look({run.spec.identifier})
     assert seen.runs[0].state == "running" and seen.runs[0].fraction == pytest.approx(0.5) and seen.runs[0].loss == 1.5
     assert seen.remaining_seconds == pytest.approx(seconds_on_one_core(run.spec) / 2)
+    assert seen.remaining_compute == pytest.approx(run.compute / 2) and seen.remaining_dollars is None
+    priced = Watch("Training", [run], {run.spec.identifier: directory}, 1, 3600.0).look({run.spec.identifier})
+    assert priced.remaining_dollars == pytest.approx(seen.remaining_seconds)
+
+
+@pytest.mark.slow
+def test_what_is_left_goes_down_to_nothing_in_seconds_flop_and_dollars(make_study: Callable[..., Path]) -> None:
+    place = make_study(("[fit]", '[cost]\nprice_per_hour = "$3600"\n[fit]'))
+    seen: list[StudyProgress] = []
+
+    class Watching(QuietReporter):
+        def update(self, progress: StudyProgress) -> None:
+            seen.append(progress)
+
+    run_study(place, engine=engine_for(place, "inline"), reporter=Watching())
+    ladder = [progress for progress in seen if progress.title == "Training the ladder"]
+    compute = [progress.remaining_compute for progress in ladder]
+    assert compute == sorted(compute, reverse=True) and compute[0] > compute[-1] == 0.0
+    assert [progress.remaining_dollars for progress in (ladder[-1], seen[-1])] == [0.0, 0.0]
+    assert any(progress.remaining_dollars for progress in ladder)

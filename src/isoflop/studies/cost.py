@@ -137,6 +137,16 @@ def speed_ratio(pairs: Iterable[tuple[float, float]]) -> float:
     return observed / estimated if observed > 0 and estimated > 0 else 1.0
 
 
+def price_text(dollars: float) -> str:
+    """Dollars to the cent, as people say them.
+
+    Example:
+        >>> price_text(1234.5), price_text(0.001), price_text(0.0)
+        ('$1,234.50', 'under a cent', '$0.00')
+    """
+    return "under a cent" if 0.0 < dollars < 0.01 else f"${dollars:,.2f}"
+
+
 def wall_seconds(seconds: Sequence[float], slots: int) -> float:
     """Wall time of jobs of these lengths on `slots` slots, each slot taking the longest job left when it is free.
 

@@ -65,11 +65,13 @@ def train_runs(
     launch: Launch | None = None,
     retries: int = RETRIES,
     stack: int = 1,
+    dollars_per_hour: float | None = None,
 ) -> None:
     """Train what is not done of `planned`, in order; one that cannot be trained is recorded as failed and left behind.
 
     `launch` says how a program of the user's is started, where one trains; `retries` how often in a row a run may crash
-    before it counts as one that cannot be trained, `stack` how many small models are trained side by side.
+    before it counts as one that cannot be trained, `stack` how many small models are trained side by side,
+    `dollars_per_hour` what an hour on one slot costs, to be told while it goes on.
 
     Raises:
         StudyInterrupted: a signal asked to stop.
@@ -80,7 +82,7 @@ def train_runs(
         for directory in directories.values():
             directory.set_launch(launch)
     planned = write_stacks(study_directory, planned, stack, launch.devices if launch else ONE_DEVICE)
-    watch = Watch(title, planned, directories, engine.slots)
+    watch = Watch(title, planned, directories, engine.slots, dollars_per_hour)
     with _interruptible(engine) as interruption:
         dispatch = _Dispatch(directories, planned, engine, interruption, retries)
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from isoflop.errors import MissingExtraError
 from isoflop.findings import Finding, Judged, by_weight
 from isoflop.fitting.fit import Fit
 from isoflop.lab.mirrors import check_mirrors
-from isoflop.quantities import format_count, format_dollars, format_duration, format_flops
+from isoflop.quantities import format_count, format_duration, format_flops
 from isoflop.runs.directory import RunDirectory
 from isoflop.runs.spec import TextSpec, check_devices
 from isoflop.studies.analyses.analysis import Analysis
 from isoflop.studies.analysing import PAGE_FILE, analyse_study, evidence_of, write_table
-from isoflop.studies.cost import StudyCost, study_cost
+from isoflop.studies.cost import StudyCost, price_text, study_cost
 from isoflop.studies.dispatch import train_runs
 from isoflop.studies.engine import Engine
 from isoflop.studies.engines import engine_for
@@ -84,17 +85,16 @@ class PreparedStudy:
         processes = self.study.launch.devices.processes
         count = cost.slots * processes
         cores = f"{count} core" + ("s" if count > 1 else "") + (f", {processes} for each run" if processes > 1 else "")
-        dollars = "" if cost.dollars is None else f", about ${cost.dollars:,.2f}"
+        dollars = "" if cost.dollars is None else f" and {price_text(cost.dollars)}"
         # Seconds are estimated for one core a run until there are runs to measure.
         reckoned = ", reckoned as on one core each" if processes > 1 and not cost.done else ""
-        time = f"about {format_duration(cost.seconds)} on {cores}{dollars}{reckoned}"
+        time = f"about {format_duration(cost.seconds)}{dollars} on {cores}{reckoned}"
         lines.append(f"Cost: {there}{format_flops(cost.compute)} to go, {time}.")
-        rental = cost.rental
-        if cost.dollars is None and rental.dollars >= 0.01:
-            lines.append(
-                f"On one rented {rental.device}, at 30 % of its peak: {format_duration(3600.0 * rental.hours)}, about "
-                f"{format_dollars(rental.dollars)}."
-            )
+        if cost.dollars is None:
+            rental, seconds = cost.rental, 3600.0 * cost.rental.hours
+            time = f"about {format_duration(seconds)}" if seconds >= 1.0 else "under a second"
+            card = f"On one rented {rental.device}, at 30 % of its peak"
+            lines.append(f"{card}: {time} and {price_text(rental.dollars)}.")
         return "\n".join([*lines, *(finding.message for finding in self.findings)])
 
 
@@ -237,8 +237,11 @@ def _analysed(prepared: PreparedStudy) -> StudyOutcome:
 def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Reporter) -> None:
     """Train what is not done of the runs of one role."""
     title = {"ladder": "Training the ladder", "held-out": "Training what was forecast"}[role]
-    launch = prepared.study.launch
-    spending = prepared.study.spending
+    study, spending = prepared.study, prepared.study.spending
+    train = partial(
+        train_runs, prepared.directory, engine=engine, reporter=reporter, title=title, launch=study.launch,
+        stack=study.stack, dollars_per_hour=spending.dollars_per_hour,
+    )  # fmt: skip
     target = max(prepared.of("held-out"), key=lambda run: run.compute, default=None)
     ordered = in_order(prepared.of(role), order_of(spending), target)
     limit = limit_of(spending)
@@ -252,8 +255,8 @@ def train_role(prepared: PreparedStudy, role: Role, engine: Engine, reporter: Re
         affordable = account.affordable(left)[: max(engine.slots, len(left) // _BATCHES)]
         if not affordable:
             raise account.refusal(left)
-        train_runs(prepared.directory, affordable, engine, reporter, title, launch, stack=prepared.study.stack)
-    train_runs(prepared.directory, ordered, engine, reporter, title, launch, stack=prepared.study.stack)
+        train(affordable)
+    train(ordered)
 
 
 def reopen_failed(prepared: PreparedStudy) -> None:

@@ -15,8 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from isoflop.quantities import format_count, format_duration
+from isoflop.quantities import format_count, format_duration, format_flops
 from isoflop.runs.spec import RunSpec
+from isoflop.studies.cost import price_text
 
 RunState = Literal["waiting", "running", "done", "diverged", "failed"]
 
@@ -36,11 +37,16 @@ class RunProgress:
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a set of runs is, and the estimated seconds until all are done."""
+    """How far a set of runs is, and what it is estimated to take until all are done: seconds, FLOP, and dollars.
+
+    `remaining_dollars` is None where the study gives no price of an hour.
+    """
 
     title: str
     runs: tuple[RunProgress, ...]
     remaining_seconds: float
+    remaining_compute: float
+    remaining_dollars: float | None = None
 
     @property
     def ended(self) -> tuple[RunProgress, ...]:
@@ -214,4 +220,6 @@ def _summary(progress: StudyProgress) -> str:
     text = f"{len(progress.ended)} of {len(progress.runs)} runs done, {running} training"
     if len(progress.ended) == len(progress.runs):
         return text
-    return f"{text}, about {format_duration(progress.remaining_seconds)} to go"
+    dollars = progress.remaining_dollars
+    cost = format_flops(progress.remaining_compute) if dollars is None else price_text(dollars)
+    return f"{text}, about {format_duration(progress.remaining_seconds)} and {cost} to go"

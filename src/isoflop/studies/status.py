@@ -11,7 +11,7 @@ from typing import Any
 from isoflop.errors import InputError
 from isoflop.quantities import format_duration
 from isoflop.runs.directory import BriefResult, RunDirectory
-from isoflop.studies.cost import StudyCost, study_cost
+from isoflop.studies.cost import StudyCost, price_text, study_cost
 from isoflop.studies.plan import plan_runs
 from isoflop.studies.processes import runs_at_once
 from isoflop.studies.results_index import brief_results
@@ -75,8 +75,8 @@ class StudyStatus:
         text = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         if not (self.counts.running or self.counts.waiting):
             return f"{self.study}: complete ({text})."
-        spent = "" if self.cost.dollars_so_far is None else f", ${self.cost.dollars_so_far:,.2f} spent so far"
-        dollars = "" if self.cost.dollars is None else f" and ${self.cost.dollars:,.2f}"
+        spent = "" if self.cost.dollars_so_far is None else f", {price_text(self.cost.dollars_so_far)} spent so far"
+        dollars = "" if self.cost.dollars is None else f" and {price_text(self.cost.dollars)}"
         at_a_time = "one run" if self.cost.slots == 1 else f"{self.cost.slots} runs"
         return (
             f"{self.study}: {text}{spent}.\n"

@@ -1,4 +1,4 @@
-"""Watch: where the runs of a study are now, read from their directories, and how long the rest will take."""
+"""Watch: where the runs of a study are now, read from their directories, and what the rest will take."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ class Watch:
     """Looks at the same runs again and again; a result is read once, since it never changes."""
 
     def __init__(
-        self, title: str, planned: Sequence[PlannedRun], directories: Mapping[str, RunDirectory], slots: int
+        self,
+        title: str,
+        planned: Sequence[PlannedRun],
+        directories: Mapping[str, RunDirectory],
+        slots: int,
+        dollars_per_hour: float | None = None,
     ) -> None:
         self._title = title
         self._planned = tuple(planned)
         self._directories = directories
         self._slots = slots
+        self._dollars_per_hour = dollars_per_hour
         self._ended: dict[str, RunProgress] = {}
         self._seconds: dict[str, float] = {}
         self._at_work: frozenset[str] | None = None
@@ -28,6 +34,7 @@ class Watch:
             for run in planned
         }
         self._estimated = {run.spec.identifier: seconds_on_one_core(run.spec) for run in planned}
+        self._compute = {run.spec.identifier: run.compute for run in planned}
 
     def look(self, running: Collection[str], ended: Collection[str] = ()) -> StudyProgress:
         """The state of every run; `running` are those at work, `ended` those that ended since the look before.
@@ -38,7 +45,7 @@ class Watch:
         changing = None if self._at_work is None else at_work.union(self._at_work, ended)
         self._at_work = at_work
         runs = tuple(self._look_at(run, at_work, changing) for run in self._planned)
-        return StudyProgress(self._title, runs, self._remaining(runs))
+        return self._progress(runs)
 
     def _look_at(self, planned: PlannedRun, running: Collection[str], changing: Collection[str] | None) -> RunProgress:
         name = planned.spec.identifier
@@ -67,13 +74,16 @@ class Watch:
         loss = record.get("loss")
         return min(1.0, record["step"] / planned.spec.steps), float(loss) if isinstance(loss, (int, float)) else None
 
-    def _remaining(self, runs: Sequence[RunProgress]) -> float:
-        estimated = self._estimated
+    def _progress(self, runs: tuple[RunProgress, ...]) -> StudyProgress:
+        estimated, price = self._estimated, self._dollars_per_hour
         ratio = speed_ratio((seen, estimated[name]) for name, seen in self._seconds.items())
-        left = [
-            ratio * estimated[run.identifier] * (1.0 - run.fraction)
-            + (START_SECONDS if run.state == "waiting" else 0.0)
-            for run in runs
-            if run.state in ("waiting", "running")
-        ]
-        return wall_seconds(left, self._slots)
+        left = [run for run in runs if run.state in ("waiting", "running")]
+        seconds = [ratio * estimated[run.identifier] * (1.0 - run.fraction) for run in left]
+        starts = [START_SECONDS if run.state == "waiting" else 0.0 for run in left]
+        return StudyProgress(
+            self._title,
+            runs,
+            remaining_seconds=wall_seconds([sum(pair) for pair in zip(seconds, starts, strict=True)], self._slots),
+            remaining_compute=sum(self._compute[run.identifier] * (1.0 - run.fraction) for run in left),
+            remaining_dollars=None if price is None else sum(seconds) / 3600.0 * price,
+        )
