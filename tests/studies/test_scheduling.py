@@ -13,6 +13,7 @@ from isoflop.runs.directory import BriefResult
 from isoflop.studies.cost import seconds_on_one_core
 from isoflop.studies.driver import prepare_study, run_study
 from isoflop.studies.engines import engine_for
+from isoflop.studies.last_engine import ENGINE_FILE, Place, keep_engine
 from isoflop.studies.progress import QuietReporter
 from isoflop.studies.scheduling import Limit, OutOfBudget, account_of, in_order, limit_of, order_of
 from isoflop.studies.site import Spending
@@ -99,3 +100,34 @@ def test_status_says_what_was_spent_and_what_is_to_come(tmp_path: Path) -> None:
         run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter(), max_cost="1e6 FLOP")
     assert "to go" in str(study_status(place)) and "$" in str(study_status(place))
     assert json.dumps(before)
+
+
+def test_status_reckons_with_the_engine_that_trained_the_study_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("isoflop.studies.processes.usable_cores", lambda: 8)
+    place = cheap_study(tmp_path, runs=4, pause=0.0)
+
+    def told() -> tuple[str, int | None, str]:
+        status = study_status(place)
+        return status.place.on, status.place.slots, str(status).rpartition("to go, ")[2]
+
+    assert told() == ("local", 8, "8 runs at a time.")
+    written = place.read_text()
+    place.write_text(f'on = "ray"\n{written}')
+    assert told()[:2] == ("ray", None) and "until the cluster has said" in told()[2]
+    place.write_text(f'on = "slurm"\n{written}\n[slurm]\nmax_running = 16\n')
+    assert told() == ("slurm", 16, "16 runs at a time on Slurm.")
+
+    # What was told on the command line counts from then on, whatever the file says.
+    with pytest.raises(OutOfBudget):
+        run_study(place, engine=engine_for(place, "inline"), reporter=QuietReporter(), max_cost="1e6 FLOP")
+    assert told() == ("inline", 1, "one run at a time.")
+    keep_engine(place.parent, Place("ray", 12))
+    assert told() == ("ray", 12, "12 runs at a time on Ray.")
+    record = study_status(place).to_dict()
+    assert (record["on"], record["slots"]) == ("ray", 12)
+    assert record["remaining_seconds"] < study_status(place, slots=1).cost.seconds  # type: ignore[union-attr]
+    for damaged in ('{"schema": "isoflop.engine/1", "on": "ray", "slots": "many"}', "{", "[]"):
+        (place.parent / ENGINE_FILE).write_text(damaged)
+        assert told()[:2] == ("slurm", 16)

@@ -27,6 +27,7 @@ from isoflop.studies.cost import StudyCost, price_text, study_cost
 from isoflop.studies.dispatch import train_runs
 from isoflop.studies.engine import Engine
 from isoflop.studies.engines import engine_for
+from isoflop.studies.last_engine import Place, keep_engine
 from isoflop.studies.left_out import left_out
 from isoflop.studies.plan import plan_runs
 from isoflop.studies.progress import Reporter
@@ -202,6 +203,7 @@ def _run(
         prepared = prepare_study(study_file, engine.slots, max_cost=max_cost)
     reporter.note(str(prepared))
     write_study_record(prepared.study, prepared.directory, prepared.text)
+    keep_engine(prepared.directory, Place(engine.name, engine.slots))
     train_role(prepared, "ladder", engine, reporter)
     if prepared.study.analysis != FORECAST:
         return _analysed(prepared)

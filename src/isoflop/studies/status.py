@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,8 @@ from isoflop.errors import InputError
 from isoflop.quantities import format_duration
 from isoflop.runs.directory import BriefResult, RunDirectory
 from isoflop.studies.cost import StudyCost, price_text, study_cost
+from isoflop.studies.last_engine import Place, first_engine, last_engine
 from isoflop.studies.plan import plan_runs
-from isoflop.studies.processes import runs_at_once
 from isoflop.studies.results_index import brief_results
 from isoflop.studies.study import PlannedRun
 from isoflop.studies.study_file import read_study
@@ -43,13 +43,17 @@ class RunCounts:
 
 @dataclass(frozen=True)
 class StudyStatus:
-    """How far a study is; `cost` and `counts` are None while its text is not there, so that nothing is planned."""
+    """How far a study is; `cost` and `counts` are None while its text is not there, so that nothing is planned.
+
+    `place` is where it was trained last, or will be by its file.
+    """
 
     study: str
     directory: Path
     counts: RunCounts | None
     cost: StudyCost | None
     forecasts: tuple[Path, ...]
+    place: Place
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of `status --json`."""
@@ -57,6 +61,8 @@ class StudyStatus:
             "schema": "isoflop.status/1",
             "study": self.study,
             "directory": str(self.directory),
+            "on": self.place.on,
+            "slots": self.place.slots,
             "runs": self.counts.to_dict() if self.counts else None,
             "remaining_seconds": self.cost.seconds if self.cost else None,
             "remaining_compute": self.cost.compute if self.cost else None,
@@ -77,15 +83,14 @@ class StudyStatus:
             return f"{self.study}: complete ({text})."
         spent = "" if self.cost.dollars_so_far is None else f", {price_text(self.cost.dollars_so_far)} spent so far"
         dollars = "" if self.cost.dollars is None else f" and {price_text(self.cost.dollars)}"
-        at_a_time = "one run" if self.cost.slots == 1 else f"{self.cost.slots} runs"
-        return (
-            f"{self.study}: {text}{spent}.\n"
-            f"About {format_duration(self.cost.seconds)}{dollars} to go, {at_a_time} at a time."
-        )
+        time = f"About {format_duration(self.cost.seconds)}{dollars} to go"
+        return f"{self.study}: {text}{spent}.\n{time}, {_at_a_time(self.place)}."
 
 
 def study_status(study: Path, slots: int | None = None) -> StudyStatus:
     """The status of the study in a directory, or of a study file.
+
+    The time to go is that with `slots` runs at once: unless given, as many as the engine has that trained it last.
 
     Raises:
         InputError: there is no study, or its file cannot be read.
@@ -96,14 +101,14 @@ def study_status(study: Path, slots: int | None = None) -> StudyStatus:
     told, directory = read_study(study_file), study_file.resolve().parent
     text = study_text_spec(directory, told.text)
     forecasts = tuple(sorted((directory / "forecasts").glob("*.json")))
+    place = last_engine(directory) or first_engine(told)
+    place = place if slots is None else replace(place, slots=slots)
     if text is None:
-        return StudyStatus(told.name, directory, None, None, forecasts)
+        return StudyStatus(told.name, directory, None, None, forecasts, place)
     planned = plan_runs(told, text)
     results = brief_results(directory)
-    here = runs_at_once(told.launch.devices.processes)
-    slots = slots or (told.site.slurm.max_running if told.site.on == "slurm" else here)
-    cost = study_cost(directory, planned, slots, results, told.spending.dollars_per_hour)
-    return StudyStatus(told.name, directory, count_runs(directory, planned, results), cost, forecasts)
+    cost = study_cost(directory, planned, place.slots or 1, results, told.spending.dollars_per_hour)
+    return StudyStatus(told.name, directory, count_runs(directory, planned, results), cost, forecasts, place)
 
 
 def count_runs(
@@ -116,6 +121,14 @@ def count_runs(
         result = results.get(run.spec.identifier)
         states[result.state if result is not None else _state(study_directory, run.spec.identifier)] += 1
     return RunCounts(states["done"], states["failed"], states["diverged"], states["running"], states["waiting"])
+
+
+def _at_a_time(place: Place) -> str:
+    if place.slots is None:
+        return "reckoned as one run at a time until the cluster has said what it has room for"
+    runs = "one run" if place.slots == 1 else f"{place.slots} runs"
+    cluster = {"slurm": " on Slurm", "ray": " on Ray"}.get(place.on, "")
+    return f"{runs} at a time{cluster}"
 
 
 def _state(study_directory: Path, identifier: str) -> str:
