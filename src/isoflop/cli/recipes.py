@@ -14,7 +14,8 @@ from isoflop.cli.output import print_json, show
 def command(as_json: bool) -> None:
     r"""List the recipes that studies start from.
 
-    A recipe is a study file with every choice made and explained; `isoflop init` writes it where it can be edited.
+    A recipe is a study file that says what it varies and why; `isoflop init` writes it where it can be edited. With
+    --json every choice is spelt out, those too that the file leaves to the defaults.
 
     \b
     Examples:

@@ -1,4 +1,4 @@
-"""Recipes: study files with every choice made and explained, in three sizes.
+"""Recipes: study files that say what they vary and why, in three sizes.
 
 A recipe is a template of a study file. `by_size(smoke, small, gpu)` stands where a value depends on the size, so each
 line shows all three; what several recipes share is included. What comes out is an ordinary study file.
