@@ -18,6 +18,7 @@ from isoflop.lab.training import Interrupted, Progress, train
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec
 from isoflop.runs.table import RunTable
+from isoflop.runs.versions import sources_digest
 from isoflop.studies.study import PlannedRun
 from tests.lab.conftest import RecordedAttempt, train_whole
 
@@ -63,6 +64,7 @@ def test_a_run_learns_and_says_what_it_did(make_spec: MakeSpec, corpus: Corpus, 
     assert [record["step"] for record in attempt.records] == list(run.curve.step) == [point.step for point in seen]
     assert set(attempt.records[0]) == {"step", "tokens", "loss", "learning_rate", "seconds"}
     assert run.environment["threads"] == "1"
+    assert run.environment["sources"] == sources_digest()
     assert Run.from_dict(run.to_dict(), run.curve) == run
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 from dataclasses import asdict, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from isoflop import records
 from isoflop.errors import InputError
 from isoflop.lab.source import told_from
+from isoflop.runs.versions import package_version, sources_digest
 from isoflop.studies.study import Study
 from isoflop.studies.text import StudyText
 
@@ -35,7 +35,8 @@ def study_record(study: Study, directory: Path, text: StudyText) -> dict[str, An
         "text": asdict(text.spec),
         "note": text.note,
         "python": platform.python_version(),
-        "packages": {name: _version(name) for name in PACKAGES},
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "sources": sources_digest(),
     }
 
 
@@ -53,10 +54,3 @@ def recorded_mirrors(directory: Path) -> tuple[str, ...]:
         return tuple(records.read_record(directory / RECORD_FILE, SCHEMA)["study"]["mirrors"])
     except (InputError, KeyError, TypeError):
         return ()
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
