@@ -30,7 +30,8 @@ check: $(READY)
 	$(BIN)/lint-imports --no-logo
 	$(PYTEST) -m "not slow"
 
-# The small size of every recipe, minutes each; stop it at will, it goes on. What came out goes to docs/recipes/.
+# The small size of every recipe but quickstart (that is `make demo`), minutes each; stop it at will, it goes on. What
+# came out goes to docs/recipes/.
 recipes: $(READY)
 	$(BIN)/python docs/recipes.py
 

@@ -1,8 +1,9 @@
-"""Run the small size of every recipe and write what came out: docs/recipes/NAME.md and the list of all.
+"""Run the small size of all recipes but quickstart and write what came out: docs/recipes/NAME.md and the list of all.
 
     python docs/recipes.py [NAME ...] [--studies DIRECTORY] [--list]
 
-It goes on where it was stopped: studies that are done are not trained again. With --list only the list is written.
+Quickstart is left out: that is make demo. It goes on where it was stopped: studies that are done are not trained again.
+With --list only the list is written.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def list_page() -> str:
         "# Recipes",
         "",
         "Every recipe has three sizes: `--size smoke` (seconds), `small` (minutes on two CPU cores) and `gpu` (for "
-        "one 80 GB card; nobody has run that yet, on CUDA or MPS). `make recipes` runs the small size of all and "
-        "writes the pages below; it can be stopped and goes on where it was. A recipe without a page has not been run "
-        "at its small size yet.",
+        "one 80 GB card; nobody has run that yet, on CUDA or MPS). `make recipes` runs the small size of all but "
+        "`quickstart`, which is `make demo`, and writes the pages below; it can be stopped and goes on where it was. A "
+        "recipe without a page has not been run at its small size yet.",
         "",
         "| recipe | shows | what came out |",
         "|---|---|---|",
