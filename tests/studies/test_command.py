@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from isoflop.errors import InputError
+from isoflop.errors import InputError, UsageError
 from isoflop.runs.directory import RunDirectory, create_run_directory
 from isoflop.studies.command import CommandFailed, read_log
 from isoflop.studies.driver import prepare_study, run_study
 from isoflop.studies.engine import CRASHED, DONE, STOPPED
 from isoflop.studies.engines import engine_for
+from isoflop.studies.placeholders import PLACEHOLDERS, check_placeholders, fill, places_of, values_of
 from isoflop.studies.progress import QuietReporter
 from isoflop.studies.study_file import parse_study
 from isoflop.studies.worker import Outcome, work
@@ -157,7 +158,12 @@ def test_a_program_does_not_outlive_its_worker(directory: Callable[..., RunDirec
         ("{0}", r"\{0\} is not a placeholder"),
         ("{layers.real}", "is not a placeholder"),
         ("{layers!r}", "may carry a format such as"),
-        ("{layers:q}", "its format cannot be used"),
+        ("{layers:q}", r"\{layers\} is a whole number, for which the format :q cannot be used"),
+        *(
+            (f"--it={{{name}:d}}", rf"\{{{name}\}} is a number with a fraction, for which the format :d cannot be used")
+            for name in ("learning_rate", "final_learning_rate", "weight_decay", "beta1", "beta2", "clip")
+        ),
+        ("{layers:d}-{precision:d}", r"\{precision\} is text, for which the format :d cannot be used"),
         ("{", "write a literal brace twice"),
     ],
 )
@@ -166,6 +172,22 @@ def test_a_placeholder_that_cannot_be_filled_is_named_before_anything_runs(argum
     start, end = text.index("command ="), text.index("[ladder]")
     with pytest.raises(InputError, match=said):
         parse_study(text[:start] + f"command = {json.dumps(['train', argument])}\n" + text[end:], "study.toml")
+
+
+def test_what_is_checked_before_is_of_the_kind_that_a_run_fills_in(directory: Callable[..., RunDirectory]) -> None:
+    values = values_of(directory("true").spec()) | places_of(Path("/s"), Path("/s/o"), Path("/s/p"))
+    assert values.keys() == PLACEHOLDERS.keys()
+    formats = {int: ":d", float: ":.3e", str: ":s"}
+    for name, value in values.items():
+        for kind, written in formats.items():
+            argument = f"{{{name}{written}}}"
+            # Whole numbers may be written with a fraction.
+            if kind is type(value) or (kind is float and type(value) is int):
+                check_placeholders([argument], "trainer.command")
+                assert fill([argument], values)
+            else:
+                with pytest.raises(UsageError, match=rf"\{{{name}\}} is .* cannot be used"):
+                    check_placeholders([argument], "trainer.command")
 
 
 def test_a_trainer_and_the_text_of_the_lab_do_not_go_together() -> None:

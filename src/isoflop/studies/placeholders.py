@@ -62,6 +62,7 @@ PLACEHOLDERS: Mapping[str, str] = {
 """Every placeholder, and what it stands for."""
 
 _WORDS = frozenset("positions norm activation family schedule optimizer precision run study directory resume".split())
+_FRACTIONS = frozenset("learning_rate final_learning_rate weight_decay beta1 beta2 clip".split())
 
 
 def check_placeholders(arguments: Sequence[str], name: str) -> None:
@@ -70,18 +71,21 @@ def check_placeholders(arguments: Sequence[str], name: str) -> None:
     Raises:
         UsageError: naming `name`, the argument, the placeholder, and what may stand there.
     """
-    samples: dict[str, Value] = {key: "text" if key in _WORDS else 1 for key in PLACEHOLDERS}
     for place, argument in enumerate(arguments):
         where = f"{name}[{place}]={argument!r}"
-        for field in _fields(argument, where):
+        for field, format_spec in _fields(argument, where):
             if field not in PLACEHOLDERS:
                 near = difflib.get_close_matches(field, PLACEHOLDERS, 1)
                 hint = f"did you mean {{{near[0]}}}?" if near else f"known are {', '.join(PLACEHOLDERS)}."
                 raise UsageError(f"{where}: {{{field}}} is not a placeholder: {hint}")
-        try:
-            argument.format_map(samples)
-        except ValueError as error:
-            raise UsageError(f"{where}: its format cannot be used ({error}).") from error
+            kind, sample = _sample(field)
+            try:
+                format(sample, format_spec)
+            except ValueError as error:
+                raise UsageError(
+                    f"{where}: {{{field}}} is {kind}, for which the format :{format_spec} cannot be used ({error}); "
+                    "choose another, or leave it out."
+                ) from error
 
 
 def fill(arguments: Sequence[str], values: Mapping[str, Value]) -> tuple[str, ...]:
@@ -92,7 +96,9 @@ def fill(arguments: Sequence[str], values: Mapping[str, Value]) -> tuple[str, ..
         ('--n_layer=4',)
     """
     return tuple(
-        argument.format_map(values) for argument in arguments if all(field in values for field in _fields(argument, ""))
+        argument.format_map(values)
+        for argument in arguments
+        if all(field in values for field, _ in _fields(argument, ""))
     )
 
 
@@ -143,7 +149,15 @@ def places_of(study_directory: Path, output: Path, previous: Path | None) -> dic
     return places if previous is None else {**places, "resume": str(previous)}
 
 
-def _fields(argument: str, where: str) -> Iterator[str]:
+def _sample(placeholder: str) -> tuple[str, Value]:
+    """What kind of value a placeholder stands for, and one of that kind."""
+    if placeholder in _WORDS:
+        return "text", "text"
+    return ("a number with a fraction", 1.5) if placeholder in _FRACTIONS else ("a whole number", 1)
+
+
+def _fields(argument: str, where: str) -> Iterator[tuple[str, str]]:
+    """Every placeholder of an argument, with its format."""
     try:
         parts = list(string.Formatter().parse(argument))
     except ValueError as error:
@@ -153,4 +167,4 @@ def _fields(argument: str, where: str) -> Iterator[str]:
             continue
         if conversion or (format_spec and "{" in format_spec):
             raise UsageError(f"{where}: {{{field}}} may carry a format such as :.3e, and nothing else.")
-        yield field
+        yield field, format_spec or ""
