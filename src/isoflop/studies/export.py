@@ -1,12 +1,14 @@
 """Export: the runs of a study as task files of other launchers, to be looked at, changed and started by hand.
 
 Every task trains one run with the worker that the engines start, in the study's directory, which the machines must
-share. The study goes on from what they leave: `isoflop run` afterwards fits, forecasts and reports.
+share, or, with SkyPilot, in a copy of it that a bucket keeps. The study goes on from what they leave: `isoflop run`
+afterwards fits, forecasts and reports.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from isoflop import records
+from isoflop import __version__, records
 from isoflop.errors import UsageError
 from isoflop.runs.directory import create_run_directory
 from isoflop.studies.cost import seconds_on_one_core
@@ -25,14 +27,58 @@ from isoflop.studies.launchers import ONE_THREAD
 from isoflop.studies.record import write_study_record
 from isoflop.studies.site import SlurmSite
 from isoflop.studies.slurm_script import array_script
-from isoflop.studies.study import PlannedRun
+from isoflop.studies.study import PlannedRun, Study
 
 KINDS = ("sbatch", "skypilot", "kubernetes")
 
 MOUNT = "/study"
 """Where tasks in containers see the study's directory."""
 
-INSTALL = 'pip install "isoflop[lab]"'
+BUCKET = "/bucket"
+"""Where SkyPilot's machines see the bucket that holds the study's directory."""
+
+SKYPILOT_SETUP = """
+command -v uv >/dev/null || pip install uv
+uv venv --allow-existing --python 3.12 "$HOME/isoflop"
+uv pip install --python "$HOME/isoflop/bin/python" {requirement}
+"""
+
+SKYPILOT_RUN = """
+set -eu
+# A mounted bucket takes whole files only, and a run appends to its logs: it is trained on the machine's own disk.
+here="$HOME/study/runs/$RUN"
+there="{bucket}/runs/$RUN"
+mkdir -p "$HOME/study/runs"
+find "{bucket}" -mindepth 1 -maxdepth 1 ! -name runs -exec cp -r -t "$HOME/study/" {{}} +
+cp -r "$there" "$HOME/study/runs/"
+# Of machines that were taken away: nothing beats there any more.
+rm -f "$here"/attempts/*/heartbeat
+
+keep() {{
+  mkdir -p "$there/attempts"
+  cp -r "$@" "$here/attempts/." "$there/attempts/" || return
+  for old in "$there"/attempts/*/checkpoint-*; do
+    if [ ! -e "$here/${{old#"$there/"}}" ]; then rm -rf "$old"; fi
+  done
+  # Last, since a run is done once it is there.
+  if [ -e "$here/result.json" ]; then cp "$here/result.json" "$there/"; fi
+}}
+
+"$HOME/isoflop/bin/python" -m isoflop.studies.worker "$HOME/study" "$RUN" &
+worker=$!
+trap 'kill -TERM "$worker" 2>/dev/null || true' TERM INT
+seconds=0
+while kill -0 "$worker" 2>/dev/null; do
+  sleep 1
+  seconds=$((seconds + 1))
+  # Files come and go while a run is trained: what this misses is copied the next time.
+  if [ $((seconds % COPY_EVERY_SECONDS)) -eq 0 ]; then (keep --update) 2>/dev/null || true; fi
+done
+code=0
+wait "$worker" || code=$?
+keep
+exit "$code"
+"""
 
 
 @dataclass(frozen=True)
@@ -95,21 +141,28 @@ def _skypilot(prepared: PreparedStudy, place: Path, runs: Sequence[PlannedRun]) 
         "name": _dns_name(prepared.study.name),
         "resources": resources,
         "num_nodes": 1,
-        "envs": {"RUN": "", **ONE_THREAD},
-        "file_mounts": {MOUNT: {"source": f"s3://my-bucket/{prepared.study.name}", "mode": "MOUNT"}},
-        "setup": INSTALL,
-        "run": f'python -m isoflop.studies.worker {MOUNT} "$RUN"',
+        "envs": {"RUN": "", "COPY_EVERY_SECONDS": "60", **ONE_THREAD},
+        "file_mounts": {BUCKET: {"source": f"s3://my-bucket/{prepared.study.name}", "mode": "MOUNT"}},
+        "setup": SKYPILOT_SETUP.format(requirement=shlex.quote(_requirement(prepared.study))).lstrip(),
+        "run": SKYPILOT_RUN.format(bucket=BUCKET).lstrip(),
     }
     heading = (
         "# One run of the study; RUN says which. Put the study's directory into the bucket below first, and take it\n"
-        "# from there afterwards: the runs write into it. A spot machine that is taken away loses nothing but time.\n"
+        "# from there afterwards. What a run has reached is copied there every COPY_EVERY_SECONDS and at its end, and\n"
+        "# the machine that follows one that was taken away goes on from that.\n"
     )
+    if prepared.study.trainer is not None:
+        heading += "# Your program must come with the study's directory; add to `setup` what else it needs.\n"
+    if (site.slurm.gpus or "").isdecimal():
+        heading += (
+            f"# SkyPilot asks which GPU: write accelerators as one of `sky show-gpus`, like H100:{site.slurm.gpus}.\n"
+        )
     launch = (
         "#!/bin/sh\n"
         "# One managed job for each run: SkyPilot starts it again where its machine is taken away.\n"
         "set -eu\n"
         f'while read -r run; do\n  sky jobs launch --yes --detach-run --env RUN="$run" --name "{task["name"]}-$run" '
-        '"$(dirname "$0")/task.yaml"\ndone < "$(dirname "$0")/runs.txt"\n'
+        '"$(dirname "$0")/task.yaml" </dev/null\ndone < "$(dirname "$0")/runs.txt"\n'
     )
     files = _write(
         place / "skypilot", {"runs.txt": _lines(runs), "task.yaml": heading + _yaml(task), "launch.sh": launch}
@@ -124,7 +177,8 @@ def _kubernetes(prepared: PreparedStudy, place: Path, runs: Sequence[PlannedRun]
         limits["nvidia.com/gpu"] = site.gpus.rpartition(":")[2]
     name = _dns_name(prepared.study.name)
     script = (
-        f'{INSTALL} && run=$(sed -n "$((JOB_COMPLETION_INDEX + 1))p" /runs/runs.txt) && '
+        f"pip install {shlex.quote(_requirement(prepared.study))} && "
+        'run=$(sed -n "$((JOB_COMPLETION_INDEX + 1))p" /runs/runs.txt) && '
         f'exec python -m isoflop.studies.worker {MOUNT} "$run"'
     )
     container = {
@@ -169,13 +223,38 @@ def _kubernetes(prepared: PreparedStudy, place: Path, runs: Sequence[PlannedRun]
     return Exported(files, f"kubectl apply -f {shlex.quote(str(files[0]))}")
 
 
+def _requirement(study: Study) -> str:
+    """What pip is to install where a run is trained: this release, and what the lab and its mirrors need.
+
+    Text is fetched before, and lies in the study's directory.
+    """
+    extras = [] if study.trainer else ["lab"]
+    if study.launch.devices.strategy.startswith("deepspeed"):
+        extras.append("deepspeed")
+    extras.extend(study.mirrors)
+    named = f"isoflop[{','.join(extras)}]" if extras else "isoflop"
+    # What is no release, such as 0.2.dev1+abc or 0+uninstalled, has no index.
+    return f"{named}=={__version__}" if re.fullmatch(r"[0-9.]+", __version__) else named
+
+
 def _lines(runs: Sequence[PlannedRun]) -> str:
     return "".join(f"{run.spec.identifier}\n" for run in runs)
 
 
 def _yaml(value: Any) -> str:
     # Through JSON, so that tuples and the like cannot become tags of Python's own.
-    return str(yaml.safe_dump(json.loads(records.to_json(value)), sort_keys=False, width=120))
+    return yaml.dump(json.loads(records.to_json(value)), Dumper=_Dumper, sort_keys=False, width=120)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes scripts line by line, to be read and changed."""
+
+
+def _text_node(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text_node)
 
 
 def _write(place: Path, texts: dict[str, str]) -> tuple[Path, ...]:
