@@ -16,18 +16,22 @@ from typing import Any
 import pytest
 
 from isoflop.errors import EnvironmentFailure
-from isoflop.studies.engine import Engine
+from isoflop.studies.driver import prepare_study
+from isoflop.studies.engine import DONE, Engine
 from isoflop.studies.ray import RayEngine
 from isoflop.studies.site import RaySite
 from tests.clusters.conftest import LONG_RUNS, runs_at_work
+from tests.faults.victims import cheap_study
 from tests.studies.test_driver import measured, processes_of, wait_for
 from tests.studies.test_engines import (
     reference,
+    submit,
     test_a_cancelled_job_saves_and_goes_on_to_the_same_bits,
     test_a_run_on_two_devices_has_the_losses_of_one,
     test_a_run_that_a_living_worker_has_is_busy,
     test_damaged_text_stops_the_study_and_names_the_file,
     test_jobs_end_done_with_the_bits_of_the_reference,
+    until_ended,
 )
 
 __all__ = [
@@ -57,9 +61,12 @@ PATIENCE = {
     "RAY_worker_register_timeout_seconds": "180",
 }
 
+# Ray hands out what a node says it has: no GPU has to be there.
+WITH_A_GPU = ("--num-gpus=1", '--resources={"big": 1}')
+
 
 class RayCluster:
-    """Nodes of one CPU each on this host, started as a user starts them, each in a process group of its own."""
+    """Nodes of one CPU each, one also with a GPU, on this host, started as users do, each in its own process group."""
 
     def __init__(self, count: int) -> None:
         self.port = 26379
@@ -75,7 +82,7 @@ class RayCluster:
 
         ray.init(address=self.address, log_to_driver=False, logging_level="ERROR")
         for number in range(1, self._count):
-            self._start(f"--address={self.address}")
+            self._start(f"--address={self.address}", *(WITH_A_GPU if number == 1 else ()))
             deadline = time.monotonic() + 180.0
             while ray.cluster_resources().get("CPU", 0.0) <= number:
                 assert time.monotonic() < deadline, ray.nodes()
@@ -178,6 +185,39 @@ def test_half_a_cpu_fits_twice(make_study: Callable[..., Path], cluster: RayClus
     whole.close()
 
 
+# Says which GPU it was given, and waits to be let go on.
+IN_PAIRS = """command = ["sh", "-c", '''
+echo "$CUDA_VISIBLE_DEVICES" > "{directory}/devices"; touch "{study}/begun-{run}"
+for look in $(seq 300); do [ ! -e "{study}/go" ] || break; sleep 0.1; done
+echo "{{\\"tokens\\": {tokens}, \\"loss\\": 3.5}}" > "{directory}/metrics.jsonl"
+''']
+"""
+
+
+def test_two_runs_share_a_gpu_and_a_resource_of_a_node(tmp_path: Path, cluster: RayCluster) -> None:
+    import ray
+
+    place = cheap_study(tmp_path / "shared", runs=2)
+    text = place.read_text()
+    place.write_text(text[: text.index("command =")] + IN_PAIRS + text[text.index("[ladder]") :])
+    prepared = prepare_study(place)
+    site = RaySite(address=cluster.address, cpus=0.5, gpus=0.5, resources={"big": 0.5})
+    engine = RayEngine(place.parent, site)
+    try:
+        # There are CPUs for six, on three nodes.
+        assert engine.slots == 2
+        submit(engine, prepared, prepared.of("ladder"))
+        wait_for(lambda: len(list(place.parent.glob("begun-*"))) == 2, 30)
+        wait_for(lambda: not {"GPU", "big"} & {name for name, left in ray.available_resources().items() if left}, 10)
+        place.with_name("go").touch()
+        ended = until_ended(engine, 2)
+    finally:
+        engine.close()
+    assert {status.exit_code for status in ended.values()} == {DONE}, ended
+    told = sorted(place.parent.glob("runs/*/attempts/1/output/devices"))
+    assert [path.read_text() for path in told] == ["0\n", "0\n"]
+
+
 def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
@@ -189,13 +229,30 @@ def test_a_cluster_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pytes
         RayEngine(tmp_path, RaySite(address="127.0.0.1:1"))
 
 
-def test_who_has_no_token_is_told_which_variable_to_set(
-    make_study: Callable[..., Path], drive: Callable[..., subprocess.Popen[str]], cluster: RayCluster, tmp_path: Path
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        (
+            {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "", "RAY_AUTH_TOKEN_PATH": ""},
+            "no authentication token was found",
+        ),
+        # Ray tries for twenty seconds.
+        ({"RAY_AUTH_MODE": "disabled"}, "Failed to connect to Ray cluster"),
+    ],
+)
+def test_who_shows_no_token_is_told_both_variables(
+    make_study: Callable[..., Path],
+    drive: Callable[..., subprocess.Popen[str]],
+    cluster: RayCluster,
+    tmp_path: Path,
+    environment: dict[str, str],
+    reason: str,
 ) -> None:
     place = make_study(("[fit]", f'[ray]\naddress = "{cluster.address}"\n[fit]'))
-    without = {"RAY_AUTH_TOKEN": "", "RAY_AUTH_TOKEN_PATH": "", "HOME": str(tmp_path)}
-    driver = drive(place, "ray", **without)
+    driver = drive(place, "ray", HOME=str(tmp_path), **environment)
     output, errors = driver.communicate(timeout=100)
-    assert driver.returncode == 2
-    assert "RAY_AUTH_MODE=token" in output + errors
-    assert "Traceback" not in output + errors
+    assert driver.returncode == 2 and "Traceback" not in output + errors
+    (said,) = [line for line in errors.splitlines() if "no Ray cluster" in line]
+    assert f"ray.address='{cluster.address}'" in said and reason in said
+    assert "set RAY_AUTH_MODE=token and put the token into RAY_AUTH_TOKEN or ~/.ray/auth_token." in said
+    assert ". " not in said, "more than one sentence"

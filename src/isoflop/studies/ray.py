@@ -122,9 +122,12 @@ class RayEngine(Engine):
         try:
             self._ray.init(log_to_driver=False, logging_level="ERROR", **options)
         except (ConnectionError, ValueError, RuntimeError, self._ray.exceptions.RayError) as error:
+            # Ray's first sentence says what is wrong; what it says to do about it is for those who run the nodes.
+            reason = str(error).strip().partition("\n")[0].partition(". ")[0].rstrip(".")
             raise EnvironmentFailure(
-                f"no Ray cluster can be reached at ray.address={self._site.address!r} ({error}): start it, set "
-                "RAY_AUTH_MODE=token where its nodes ask for a token, or leave ray.address out."
+                f"no Ray cluster can be reached at ray.address={self._site.address!r} ({reason}): start it, leave "
+                "ray.address out, or, where its nodes ask for a token, set RAY_AUTH_MODE=token and put the token into "
+                "RAY_AUTH_TOKEN or ~/.ray/auth_token."
             ) from error
 
     def _room(self) -> int:
