@@ -7,8 +7,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import isoflop
-
 _HEX_DIGITS = 12
 
 
@@ -26,7 +24,7 @@ def sources_digest() -> str:
 
     Two states of the code that carry the same version can be told apart by it.
     """
-    return digest_of_sources(Path(isoflop.__file__).parent)
+    return digest_of_sources(Path(__file__).parents[1])
 
 
 def digest_of_sources(package: Path) -> str:
