@@ -31,7 +31,7 @@ class Board:
         self.settings = settings
         return self
 
-    def log(self, values: dict[str, float]) -> None:
+    def log(self, values: dict[str, float], step: int | None) -> None:
         if len(self.shown) >= self.fail_after:
             raise ConnectionError("no network")
         self.shown.append(values)

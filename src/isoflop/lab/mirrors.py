@@ -57,14 +57,18 @@ class WeightsAndBiases(Mirror):
     def __init__(self, place: Path, spec: RunSpec) -> None:
         import wandb
 
+        self._batch_tokens = spec.batch_tokens
+        # A branch is scored at steps that the run itself comes to later, and W&B takes none that goes back.
+        self._has_rising_steps = not spec.branches
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "isoflop"), id=spec.identifier, resume="allow",
             dir=str(place), config=spec.to_dict(), reinit="finish_previous",
         )  # fmt: skip
 
     def show(self, values: Mapping[str, float], step: int) -> None:
-        """Log the values under the step."""
-        self._run.log({**values, "step": step})
+        """Log the values at the step; where steps go back W&B counts, and step and tokens of a row tell its place."""
+        row = {**values, "step": step, "tokens": step * self._batch_tokens}
+        self._run.log(row, step=step if self._has_rising_steps else None)
 
     def close(self) -> None:
         """End the run."""
