@@ -32,9 +32,10 @@ def markdown_page(analysis: Analysis, study: Study, told: Circumstances) -> str:
 def measured_cells(item: Measured) -> tuple[str, str, str, str]:
     """Name, our number with its interval, the published number with its source, and what is to be said."""
     ours = "–" if item.ours is None else str(item.ours)
-    published = "" if item.published is None else format_number(item.published, 4)
-    source = f"{published} ({item.source})" if published and item.source else published or item.source
-    return item.name, ours, source, item.note
+    published = "no number" if item.published is None else format_number(item.published, 4)
+    if not item.source:
+        return item.name, ours, "" if item.published is None else published, item.note
+    return item.name, ours, f"{published} ({item.source})", item.note
 
 
 def _lines(analysis: Analysis, study: Study, told: Circumstances) -> Iterator[str]:

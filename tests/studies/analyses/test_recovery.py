@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 from itertools import product
 from types import SimpleNamespace
 from typing import cast
@@ -17,83 +16,16 @@ from isoflop.fitting.fit import Fit
 from isoflop.lab.corpus import KnownEntropy
 from isoflop.quantities import Estimate
 from isoflop.runs.table import RunTable
-from isoflop.studies.analyses.analysis import Analysis, Evidence, crossing, lower_frontier, parameter
-from isoflop.studies.analyses.catalogue import find_analysis
-from isoflop.studies.analysis_page import Circumstances, markdown_page
+from isoflop.studies.analyses.analysis import Measured, crossing, derived, lower_frontier, parameter, resting_on
+from isoflop.studies.analysis_page import Circumstances, markdown_page, measured_cells
 from isoflop.studies.study_file import parse_study
-
-STUDY = """
-name = "made"
-analysis = "{analysis}"
-[text]
-source = "synthetic"
-[ladder]
-widths = [8]
-head_width = 8
-tokens = [1024]
-[training]
-context = 32
-batch_tokens = 512
-[training.learning_rate]
-coefficient = 0.1
-[evaluation]
-windows = 16
-[fit]
-draws = 40
-"""
-SIZES = np.geomspace(1e4, 3e6, 7)
-Row = dict[str, float | str]
-
-
-def row(size: float, tokens: float, loss: float, **told: float | str) -> Row:
-    """One evaluation at the end of a run, as `evaluation_table` has it."""
-    return {
-        "run": f"{size:.0f}-{told.get('run_tokens', tokens):.0f}-{told.get('unique_tokens', 1e12):.0f}"
-        f"-{told.get('arm', '')}-{told.get('batch_tokens', 512)}-{told.get('learning_rate', 0)}",
-        "arm": "", "part": "", "cooled": 1.0, "step": tokens / 512, "tokens": tokens, "loss": loss, "loss_se": 0.001,
-        "compute": 6 * size * tokens, "params": size, "params_total": size, "params_non_embedding": size,
-        "layers": 2.0, "width": 16.0, "heads": 2.0, "feedforward": 64.0, "context": 32.0, "batch_tokens": 512.0,
-        "run_tokens": tokens, "unique_tokens": 1e12, "learning_rate": 0.01, "horizon": 1.0, "reuse": 1.0,
-        "optimizer": "adamw",
-        **told,
-    }  # fmt: skip
-
-
-def answer(name: str, rows: Sequence[Row], arms: Sequence[str] = (), known: KnownEntropy | None = None) -> Analysis:
-    told = STUDY.format(analysis=name) + "".join(f'[[arms]]\nname = "{arm}"\n' for arm in arms)
-    columns = list(dict.fromkeys(key for item in rows for key in item))
-    table = RunTable.from_columns(
-        {key: [item.get(key, math.nan) for item in rows] for key in columns}, param_count="total", source=("made",)
-    )
-    return find_analysis(name)(Evidence(parse_study(told, "made"), table, known))
-
-
-def number(analysis: Analysis, name: str) -> float:
-    item = next(item for item in analysis.measured if item.name.startswith(name))
-    assert item.ours is not None, item.note
-    return item.ours.value
-
-
-def panel(analysis: Analysis, *columns: str) -> list[tuple[float, ...]]:
-    """Numbers of the first panel, in the columns whose names begin so."""
-    shown = analysis.panels[0]
-    places = [next(i for i, name in enumerate(shown.columns) if name.startswith(column)) for column in columns]
-    return [tuple(float(line[place].replace(",", "")) for place in places) for line in shown.rows]
-
-
-def chinchilla(size: float, tokens: float) -> float:
-    return float(1.7 + 40 / size**0.34 + 150 / tokens**0.28)
-
-
-def curve(size: float, end: float, loss: Callable[[float, float], float], **told: float | str) -> list[Row]:
-    """A learning curve of twelve evaluations, the last of them cooled."""
-    tokens = np.geomspace(end / 64, end, 12)
-    return [row(size, t, loss(size, t), run_tokens=end, cooled=float(t == end), **told) for t in tokens]
+from tests.studies.analyses.made import SIZES, STUDY, Row, answer, chinchilla, curve, number, panel, row
 
 
 def test_model_size_and_data_size() -> None:
     sized = answer("model-size", [row(n, 1e8, (8e13 / n) ** 0.076) for n in SIZES])
     assert number(sized, "alpha_N, embeddings not counted") == pytest.approx(0.076, rel=1e-3)
+    assert {"model-size", "model-size-total", "with-floor"} == set(sized.fits)
     rows = [
         row(
             1e6,
@@ -108,7 +40,7 @@ def test_model_size_and_data_size() -> None:
     ]
     stopped = answer("data-size", rows)
     assert number(stopped, "alpha_D") == pytest.approx(0.095, rel=1e-3)
-    assert "for 0 of 6 was their end" in stopped.verdict
+    assert "was their end" not in stopped.verdict
     unfinished = answer("data-size", [item for item in rows if item["tokens"] != 4e6] + [
         {**item, "run_tokens": 1e6, "run": f"short {item['run']}"} for item in rows if item["tokens"] == 1e6
     ])  # fmt: skip
@@ -130,7 +62,10 @@ def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
         wasted = 1.0 + float(item["batch_tokens"]) / critical
         item |= {"measure:gradient_noise": critical, "measure:gradient_squared": 1.0}
         item |= {"tokens": float(item["tokens"]) * wasted, "compute": float(item["compute"]) * wasted}
+        if float(item["tokens"]) <= 0.1 * float(item["run_tokens"]):
+            item["measure:gradient_noise"] = 50.0  # what is measured in the warm-up is of no use
     found = answer("compute", hidden)
+    assert "critical-batch" in found.fits and found.verdict.startswith("As published: taking the batch out lowers")
     assert number(found, "alpha_C_min") == pytest.approx(exponent, rel=0.03)
     assert number(found, "alpha_C, at the batch that was used") > 1.03 * exponent
 
@@ -150,8 +85,10 @@ def test_what_the_fits_warn_of_is_on_the_page_under_their_names() -> None:
     ("finding", "low", "note"),
     [
         (Finding("flat", "refuse", "Flat."), 0.2, "refused: flat"),
-        (Finding("objective-matters", "note", "It does."), 0.3, "where its interval ends: least squares"),
-        (Finding("objective-matters", "note", "It does."), 0.2, ""),
+        (Finding("objective-matters", "note", "A, alpha as stated, by huber, lie outside"), 0.3, "where its interval"),
+        (Finding("objective-matters", "note", "alpha of power as stated, by huber, lies outside"), 0.3, "where its"),
+        (Finding("objective-matters", "note", "alpha as stated, by huber, lies outside"), 0.2, ""),
+        (Finding("objective-matters", "note", "A as stated, by huber, lies outside"), 0.3, ""),
         (Finding("few-rows", "warn", "Few."), 0.3, ""),
     ],
 )
@@ -159,6 +96,46 @@ def test_a_number_says_where_it_is_refused_or_ends_its_interval(finding: Finding
     found = cast(Fit, SimpleNamespace(findings=(finding,), params={"alpha": Estimate(0.3, low, 0.4)}))
     told = parameter("alpha", found, "alpha").note
     assert told.startswith(note) and bool(told) == bool(note)
+
+
+@pytest.mark.parametrize(("place", "note"), [(0.3, ""), (0.4, "where its interval ends"), (0.5, "outside its")])
+def test_a_number_made_of_a_fit_says_where_it_lies_outside_its_interval(place: float, note: str) -> None:
+    draws = SimpleNamespace(draws=np.array([[0.1], [0.2], [0.3], [0.4], [0.5]]))
+    law = SimpleNamespace(parameter_names=("a",))
+    found = SimpleNamespace(findings=(), law=law, theta=np.array([place]), ensemble=draws, level=0.5)
+    told = derived("a", cast(Fit, found), lambda it: it["a"]).note
+    assert told.startswith(note) and bool(told) == bool(note)
+
+
+def test_a_number_says_that_it_rests_on_a_refused_fit() -> None:
+    item = Measured("alpha_C_min", Estimate(0.05), note="where its interval ends")
+    sound, refused = (
+        cast(Fit, SimpleNamespace(findings=(Finding("flat", severity, "Flat."),))) for severity in ("warn", "refuse")
+    )
+    assert resting_on(item, ("the critical batch", sound), ("the law", "too few runs")) == item
+    assert resting_on(item, ("the law", sound), ("the critical batch", refused)).note == (
+        "where its interval ends; rests on the critical batch, refused: flat"
+    )
+
+
+def test_a_published_source_without_a_number_says_so() -> None:
+    assert measured_cells(Measured("g", Estimate(1.2), None, "jordan2024"))[2] == "no number (jordan2024)"
+    assert measured_cells(Measured("alpha", Estimate(0.3), 0.34, "hoffmann2022"))[2] == "0.34 (hoffmann2022)"
+    assert measured_cells(Measured("alpha", Estimate(0.3)))[2] == ""
+
+
+def test_the_spread_over_seeds_is_pooled_over_what_was_trained_more_than_once() -> None:
+    rows = [row(n, 1e8, (8e13 / n) ** 0.076) for n in SIZES]
+    assert not any("seeds" in item.name for item in answer("model-size", rows).measured)
+    again = [
+        item | {"run": f"{item['run']}-{seed}", "seed": float(seed), "loss": float(item["loss"]) * (1 + off)}
+        for item in rows for seed, off in enumerate((-0.01, 0.01))
+    ]  # fmt: skip
+    assert number(answer("model-size", again), "spread of loss over seeds") == pytest.approx(0.01 * math.sqrt(2))
+    # A run that belongs to several arms is one run.
+    twice = [item | {"arm": arm} for item in again for arm in ("depth", "heads")]
+    shapes = answer("shape", twice, ("depth", "heads"))
+    assert number(shapes, "spread of loss over seeds") == pytest.approx(0.01 * math.sqrt(2))
 
 
 def test_overfit_finds_both_exponents_and_the_line() -> None:
@@ -189,6 +166,7 @@ def test_steps_finds_the_exponents_of_s_min() -> None:
         item |= {"measure:gradient_noise": critical["B"] / float(item["loss"]) ** (1 / critical["alpha_B"]),
                  "measure:gradient_squared": 1.0}  # fmt: skip
     found = answer("steps", rows)
+    assert {"steps", "steps-min", "critical-batch"} == set(found.fits)
     assert number(found, "alpha_N over S_min") == pytest.approx(0.077, rel=0.02)
     assert number(found, "alpha_S over S_min") == pytest.approx(0.76, rel=0.02)
 
@@ -215,6 +193,20 @@ def test_the_hyperbola_of_steps_and_tokens_gives_the_critical_batch() -> None:
         assert critical == pytest.approx(2000 / loss ** (1 / 0.21), rel=0.05)
         assert least_steps == pytest.approx(500 * (loss - 1.0) ** (-1.3), rel=0.05)
         assert least_tokens == pytest.approx(critical * least_steps, rel=1e-2)
+
+
+def test_a_hyperbola_that_is_refused_is_shown_and_left_out() -> None:
+    rows = []
+    for place, batch in enumerate((64.0, 256.0, 1024.0, 4096.0)):
+        for loss in np.linspace(2.6, 1.4, 25):
+            tokens = 500 * float(loss - 1.0) ** (-1.3) * (batch + 2000 / float(loss) ** (1 / 0.21))
+            # At the lowest losses the curves of the batches cross, which no hyperbola does.
+            tokens *= (30.0, 1.0, 30.0, 1.0)[place] if loss < 1.43 else 1.0
+            rows.append(row(1e5, tokens, float(loss), batch_tokens=batch, step=tokens / batch, run_tokens=1e9))
+    found = answer("batch", rows)
+    refusals = [line[-1] for line in found.panels[0].rows]
+    assert refusals[0].startswith("refused: ") and refusals[1:] == [""] * 4
+    assert number(found, "alpha_B, from steps and tokens") == pytest.approx(0.21, rel=0.03)
 
 
 def test_three_approaches_agree_on_runs_that_follow_one_law() -> None:
@@ -344,10 +336,23 @@ def test_schedules_are_compared_at_equal_size_and_tokens() -> None:
     assert number(found, "loss above matched, stable") == pytest.approx(-0.01)
 
 
+def test_branches_cost_the_decay_that_the_study_says() -> None:
+    budgets = (2.5e6, 5e6, 1e7)
+    rows = [row(1e5, d, chinchilla(1e5, d), arm="cosine") for d in budgets]
+    rows += [row(1e5, d, chinchilla(1e5, d), arm="wsd", run_tokens=1e7) for d in budgets]
+    found = answer("schedule", rows, ("cosine", "wsd"), last_arm="training = { schedule = { decay = 0.5 } }\n")
+    assert number(found, "steps for all budgets") == pytest.approx((10 + 0.5 * (5 + 2.5)) / (10 + 5 + 2.5))
+
+
 def test_samples_and_compute_to_reach_a_loss() -> None:
     rows = [item for n in SIZES for item in curve(n, 1e9, lambda n, d: 1.7 + 150 / (d * n**0.25) ** 0.28)]
     found = answer("sample-efficiency", rows)
     assert number(found, "exponent of tokens in model size") == pytest.approx(-0.25, abs=0.01)
+    factor = (SIZES[-1] / SIZES[0]) ** 0.25
+    assert number(found, "times fewer tokens, largest") == pytest.approx(factor, rel=0.03)
+    assert number(found, "times fewer steps, largest") == pytest.approx(factor, rel=0.03)
+    for tokens, taken in panel(found, "tokens", "steps"):
+        assert taken == pytest.approx(tokens / 512, rel=1e-3)
 
 
 def test_stopping_early_costs_what_the_law_says() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from isoflop.fitting.envelope import fit_envelope
 from isoflop.fitting.fit import Fit
 from isoflop.fitting.frontier_fit import FrontierFit
 from isoflop.fitting.isoflops import fit_isoflops
+from isoflop.quantities import Estimate
 from isoflop.runs.table import RunTable
 from isoflop.studies.analyses.analysis import (
     Analysis,
@@ -25,10 +27,13 @@ from isoflop.studies.analyses.analysis import (
     frontier_exponent,
     parameter,
     plain,
+    resting_on,
 )
+from isoflop.studies.analyses.directions import Direction, above, against_published, trusted
 from isoflop.studies.analyses.size_and_data import shown_rows
 
 HOFFMANN = "hoffmann2022, table 2"
+_NEARLY_FRESH = 0.85  # of a fresh token's worth; muennighoff2023 has 0.93 after four epochs
 LAW = "L = E + A/N^alpha + B/D^beta"
 
 
@@ -61,17 +66,28 @@ def embedding(evidence: Evidence) -> Analysis:
     total = evidence.fit("chinchilla", _counted(rows, "params_total"))
     without = evidence.fit("chinchilla", _counted(rows, "params_non_embedding"))
     difference = _exponent(without) - _exponent(total)
+    source = "pearce2024, simulated in small models"
+    with_them = frontier_exponent("a, all parameters counted", total, 0.509, source)
+    without_them = frontier_exponent("a, embeddings not counted", without, 0.775, source)
+    direction = against_published(
+        "leaving out embeddings raises the exponent",
+        above(trusted(without_them, without), trusted(with_them, total),
+              "leaving out embeddings does not raise the exponent"),
+    )  # fmt: skip
     return Analysis(
         "embedding",
         f"{LAW}, N with and without embeddings",
         (
-            frontier_exponent("a, all parameters counted", total, 0.509, "pearce2024, simulated in small models"),
-            frontier_exponent("a, embeddings not counted", without, 0.775, "pearce2024, simulated in small models"),
-            Measured("how far the count moves a", plain(difference), 0.266, "pearce2024",
-                     "" if np.isfinite(difference) else "one of the two fits has no frontier"),
+            with_them,
+            without_them,
+            resting_on(
+                Measured("how far the count moves a", plain(difference), 0.266, "pearce2024",
+                         "" if np.isfinite(difference) else "one of the two fits has no frontier"),
+                ("the fit to all parameters", total), ("the fit without embeddings", without)),
         ),
         (shown_rows(rows, ("params_total", "params_non_embedding", "tokens", "loss")),),
-        "Leaving out embeddings makes small models look smaller than they are, so the best size seems to grow faster.",
+        f"{direction} Without embeddings small models look smaller than they are, so that the best size seems to grow "
+        "faster.",
         fits_of(total=total, non_embedding=without),
     )  # fmt: skip
 
@@ -93,13 +109,19 @@ def kaplan_against_chinchilla(evidence: Evidence) -> Analysis:
         name = f"step {number}: {told}"
         found[f"step{number}"] = evidence.fit("chinchilla", _counted(evidence.rows(arm, cooled=cooled), count))
         measured.append(frontier_exponent(name, found[f"step{number}"], published, "porian2024, RefinedWeb"))
+    exponents = [trusted(item, fitted) for item, fitted in zip(measured, found.values(), strict=True)]
+    direction = against_published(
+        "every step lowers the exponent",
+        *(above(before, after, f"step {number} does not lower the exponent ({_STEPS[number - 1][-1]})")
+          for number, (before, after) in enumerate(pairwise(exponents), start=2)),
+    )  # fmt: skip
     return Analysis(
         "kaplan-vs-chinchilla",
         f"{LAW}; a = beta/(alpha + beta)",
         tuple(measured),
         (shown_rows(evidence.rows(), ("params_total", "tokens", "loss")),),
-        "Published exponents come from slices of equal compute over four decades, ours from the parametric law over "
-        "the small range at hand: compare the direction of each step before its size.",
+        f"{direction} Published exponents come from slices of equal compute over four decades, ours from the "
+        "parametric law over the small range at hand: compare the direction of each step before its size.",
         fits_of(**found),
     )
 
@@ -142,22 +164,32 @@ def repeat(evidence: Evidence) -> Analysis:
     data = evidence.fit("muennighoff-data", rows)
     epochs = rows.numbers("tokens") / np.minimum(rows.numbers("unique_tokens"), rows.numbers("tokens"))
     table = rows.with_columns({"epochs": epochs})
-    measured = [
-        parameter("R_D, epochs after which repeats are worth 1/e less", joint, "R_D", 15.388, "muennighoff2023"),
-        parameter("R_N", joint, "R_N", 5.310, "muennighoff2023"),
-        parameter("R_D, size left alone", data, "R_D"),
-    ]
-    for number, published in ((4, 0.931), (16, 0.661)):
-        name = f"worth of a token on average after {number} epochs"
-        measured.append(derived(name, data, partial(_worth, number), published, "muennighoff2023"))
+    worths = [
+        derived(f"worth of a token on average after {number} epochs", data, partial(_worth, number), published,
+                "muennighoff2023")
+        for number, published in ((4, 0.931), (16, 0.661))
+    ]  # fmt: skip
+    direction = against_published(
+        "tokens read four times are nearly as good as fresh ones", _nearly_fresh(trusted(worths[0], data))
+    )
     return Analysis(
         "repeat",
         "L = E + A/N'^alpha + B/D'^alpha; D' = U + U R_D (1 - exp(-(D/U - 1)/R_D))",
-        tuple(measured),
+        (
+            parameter("R_D, epochs after which repeats are worth 1/e less", joint, "R_D", 15.388, "muennighoff2023"),
+            parameter("R_N", joint, "R_N", 5.310, "muennighoff2023"),
+            parameter("R_D, size left alone", data, "R_D"),
+            *worths,
+        ),
         (shown_rows(table, ("params_total", "tokens", "unique_tokens", "epochs", "loss")),),
-        "The distinct tokens are windows drawn evenly from the text, the same for every model.",
+        f"{direction} The distinct tokens are windows drawn evenly from the text, the same for every model.",
         fits_of(repeat=joint, repeat_data=data),
     )
+
+
+def _nearly_fresh(worth: Estimate | None) -> Direction:
+    told = "" if worth is None else f"tokens read four times are worth {worth.value:.2f} of fresh ones"
+    return above(worth, _NEARLY_FRESH, told)
 
 
 def _worth(epochs: int, it: Mapping[str, Array]) -> Array:

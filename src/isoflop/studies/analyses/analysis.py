@@ -22,6 +22,7 @@ from isoflop.runs.table import RunTable
 from isoflop.studies.study import Study
 
 SCHEMA = "isoflop.analysis/1"
+_OF_A_RUN = ("run", "arm", "seed", "loss", "loss_se")
 Array = NDArray[np.float64]
 
 
@@ -129,7 +130,7 @@ def parameter(name: str, found: Fit | str, key: str, published: float | None = N
     """A parameter of a fit beside its published value; without a fit, the reason."""
     if isinstance(found, str):
         return Measured(name, None, published, source, found)
-    return _of_fit(name, found.params[key], found, published, source)
+    return _of_fit(name, found.params[key], found, published, source, key)
 
 
 def derived(
@@ -162,14 +163,40 @@ def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: floa
     return _of_fit(name, told["params_exponent"], found, published, source)
 
 
-def _of_fit(name: str, ours: Estimate, found: Fit | FrontierFit, published: float | None, source: str) -> Measured:
-    """A number of a fit; its note says why the fit is refused, or why the number ends its own interval."""
-    refused = [finding.code for finding in found.findings if finding.severity == "refuse"]
-    note = f"refused: {', '.join(refused)}" if refused else ""
-    matters = any(finding.code == "objective-matters" for finding in found.findings)
-    if not refused and matters and ours.value in (ours.low, ours.high):
-        note = "where its interval ends: least squares, around which the draws lie, gives another value"
+def _of_fit(
+    name: str, ours: Estimate, found: Fit | FrontierFit, published: float | None, source: str, key: str = ""
+) -> Measured:
+    """A number of a fit, of its parameter `key` if any; the note says whether it is refused or ends its interval."""
+    note = refusal(found) or ("" if key and key not in _moved_by_objective(found) else _end_of_interval(ours))
     return Measured(name, ours, published, source, note)
+
+
+def refusal(found: Fit | FrontierFit) -> str:
+    """The codes for which a fit is refused, empty where it is not."""
+    codes = [finding.code for finding in found.findings if finding.severity == "refuse"]
+    return f"refused: {', '.join(codes)}" if codes else ""
+
+
+def _moved_by_objective(found: Fit | FrontierFit) -> set[str]:
+    """The parameters that findings name as stated outside the interval of their own draws."""
+    told = (item.message.partition(" as stated")[0] for item in found.findings if item.code == "objective-matters")
+    return {name for names in told for name in names.partition(" of ")[0].split(", ")}
+
+
+def _end_of_interval(ours: Estimate) -> str:
+    low = -math.inf if ours.low is None else ours.low
+    high = math.inf if ours.high is None else ours.high
+    if low == high or low < ours.value < high:
+        return ""
+    place = "where its interval ends" if ours.value in (low, high) else "outside its interval"
+    return f"{place}: the fit that the draws surround gives another value"
+
+
+def resting_on(item: Measured, *fits: tuple[str, Fit | str]) -> Measured:
+    """A number that rests on other fits, each with what it is of: where one is refused, the note says so."""
+    refused = [(name, refusal(found)) for name, found in fits if not isinstance(found, str)]
+    notes = (item.note, *(f"rests on {name}, {told}" for name, told in refused if told))
+    return replace(item, note="; ".join(filter(None, notes)))
 
 
 def plain(value: float) -> Estimate | None:
@@ -203,6 +230,22 @@ def best_of_each_run(table: RunTable) -> RunTable:
     loss, names = table.numbers("loss"), np.array([str(name) for name in table["run"]])
     places = [np.flatnonzero(names == name) for name in run_names(table)]
     return table.select(np.array([place[np.argmin(loss[place])] for place in places]))
+
+
+def spread_over_seeds(rows: RunTable) -> tuple[Measured, ...]:
+    """Relative standard deviation of loss over seeds, pooled over what was trained more than once; () for nothing."""
+    once = rows.select(np.unique([str(name) for name in rows["run"]], return_index=True)[1])
+    told = [name for name in once.columns if name not in _OF_A_RUN and not name.startswith(("measure:", "position:"))]
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for loss, *key in zip(once.numbers("loss"), *(once[name] for name in told), strict=True):
+        groups.setdefault(tuple(str(value) for value in key), []).append(loss)
+    repeated = [np.array(losses) for losses in groups.values() if len(losses) > 1]
+    if not repeated:
+        return ()
+    squares = sum(float(np.sum((losses / losses.mean() - 1.0) ** 2)) for losses in repeated)
+    spread = math.sqrt(squares / sum(len(losses) - 1 for losses in repeated))
+    note = f"standard deviation, pooled over {len(repeated)} configurations trained more than once"
+    return (Measured("spread of loss over seeds", plain(spread), note=note),)
 
 
 def crossing(table: RunTable, target: float, column: str) -> float:

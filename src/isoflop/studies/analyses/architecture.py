@@ -18,18 +18,25 @@ from isoflop.studies.analyses.analysis import (
     fits_of,
     parameter,
     plain,
+    spread_over_seeds,
 )
+from isoflop.studies.analyses.directions import Direction, against_published, trusted, where
 from isoflop.studies.analyses.size_and_data import shown_rows
+
+_FEW_PERCENT = 0.05
+_LEVEL = 0.02  # a difference in loss that is none yet
 
 
 def shape(evidence: Evidence) -> Analysis:
     """Depth, heads and feed-forward ratio at about one size: how far apart their losses are."""
-    measured, panel = [], []
+    measured, panel, directions = [], [], []
     for arm in evidence.arms:
         rows = evidence.rows(arm)
         loss, size = rows.numbers("loss"), rows.numbers("params_non_embedding")
-        measured.append(Measured(f"spread of loss over {arm or 'shapes'}", plain(float(loss.max() / loss.min()) - 1.0),
+        spread = float(loss.max() / loss.min()) - 1.0
+        measured.append(Measured(f"spread of loss over {arm or 'shapes'}", plain(spread),
                                  0.03, "kaplan2020, figure 5", _size_note(size)))  # fmt: skip
+        directions.append(where(spread <= _FEW_PERCENT, f"{arm or 'the shape'} changes the loss by {spread:.0%}"))
         for place in np.argsort(loss):
             named = (rows.numbers(name)[place] for name in ("layers", "width", "heads", "feedforward"))
             panel.append(cells(arm, *named, size[place], loss[place], loss[place] / loss.min() - 1.0))
@@ -37,9 +44,10 @@ def shape(evidence: Evidence) -> Analysis:
     return Analysis(
         "shape",
         "loss at one size, by shape",
-        tuple(measured),
+        (*measured, *spread_over_seeds(evidence.rows())),
         (Panel("Shapes", columns, tuple(panel)),),
-        "Published: a few percent over a wide range of shapes; the extremes of very small models cost more.",
+        against_published("the loss changes by a few percent over a wide range of shapes", *directions)
+        + " The extremes of very small models cost more.",
     )
 
 
@@ -56,7 +64,12 @@ def lstm(evidence: Evidence) -> Analysis:
     shown = np.unique(np.geomspace(1, len(ours), 12).round().astype(int))
     panel = Panel("Loss at each position, largest model of both", ("position", "transformer", "lstm"),
                   tuple(cells(int(place), ours[place - 1], twin[place - 1]) for place in shown))  # fmt: skip
-    note = "published: level early, the LSTM worse late, with no number"
+    note = "published: level early, the LSTM worse late"
+    direction = against_published(
+        "the LSTM is level early in the context and worse late",
+        where(abs(early) <= _LEVEL, f"early in the context the LSTM is not level ({early:+.1%})", early),
+        where(late > _LEVEL, f"late in the context the LSTM is no worse ({late:+.1%})", late),
+    )
     return Analysis(
         "lstm",
         "L = (N_c/N)^alpha of each; loss at each position",
@@ -68,7 +81,7 @@ def lstm(evidence: Evidence) -> Analysis:
                      "kaplan2020, figure 7", note),
         ),
         (panel, shown_rows(evidence.rows(), ("params_non_embedding", "compute", "loss"))),
-        "Sizes are close, not equal: the largest of each is compared.",
+        f"{direction} Sizes are close, not equal: the largest of each is compared.",
         fits_of(**laws),
     )  # fmt: skip
 
@@ -77,9 +90,10 @@ def context(evidence: Evidence) -> Analysis:
     """Loss against the position in the context: a power law in it, for models of several sizes and contexts."""
     rows = evidence.rows()
     found: dict[str, Fit | str] = {}
-    measured, panel = [], []
+    measured, panel, slopes = [], [], {}
     for length in np.unique(rows.numbers("context")):
         here = rows.select(rows.numbers("context") == length)
+        steepness = []
         for place in np.argsort(here.numbers("params_non_embedding")):
             size = here.numbers("params_non_embedding")[place]
             values = _positions(here.select(np.arange(len(here)) == place))
@@ -89,14 +103,23 @@ def context(evidence: Evidence) -> Analysis:
             fitted = evidence.fit("E + K/position^a", table, cluster="none")
             found[f"context{length:.0f}-size{size:.0f}"] = fitted
             measured.append(parameter(f"exponent in position, N = {size:.0f}, context {length:.0f}", fitted, "a"))
+            exponent = trusted(measured[-1], fitted)
+            steepness.append((size, math.nan if exponent is None else exponent.value))
             panel.append(cells(length, size, here.numbers("loss")[place], values[0], values[-1]))
+        slopes[f"{length:.0f}"] = _slope(steepness)
+    flat = [length for length, slope in slopes.items() if slope <= 0.0]
+    open_ = not any(math.isfinite(slope) for slope in slopes.values())
+    direction = Direction(
+        None if open_ else not flat, f"the exponent does not rise with size at context {', '.join(flat)}"
+    )
     columns = ("context", "params_non_embedding", "loss", "at the first position", "at the last")
     return Analysis(
         "context",
         "L(T) = E + K/T^a along the context",
         tuple(measured),
         (Panel("Loss over and at the ends of the context", columns, tuple(panel)),),
-        "Published (kaplan2020, figures 20 and 21): a power law in position, steeper for larger models, until late.",
+        against_published("a power law in position is steeper for larger models", direction)
+        + " Published in kaplan2020, figures 20 and 21: it holds until late.",
         fits_of(**found),
     )
 
@@ -112,6 +135,12 @@ def recurrent(evidence: Evidence) -> Analysis:
         "reused": evidence.fit("kaplan-n", reused, x=("params_non_embedding",)),
     }
     source, note = "kaplan2020, figure 17", "published: a little better per parameter, a little worse per FLOP"
+    gaps = per["params_non_embedding"], per["compute"]
+    direction = against_published(
+        "reused layers are better per parameter and worse per FLOP",
+        where(gaps[0] < 0.0, f"at equal parameters reused layers are no better ({gaps[0]:+.1%})", gaps[0]),
+        where(gaps[1] > 0.0, f"at equal compute reused layers are no worse ({gaps[1]:+.1%})", gaps[1]),
+    )
     return Analysis(
         "recurrent",
         "L = (N_c/N)^alpha of each",
@@ -121,9 +150,16 @@ def recurrent(evidence: Evidence) -> Analysis:
             *(parameter(f"alpha_N, {name}", found, "alpha") for name, found in fits.items()),
         ),
         (shown_rows(evidence.rows(), ("reuse", "params_non_embedding", "compute", "loss")),),
-        "The comparison is made where the ranges of both overlap, along a line in log-log through the plain models.",
+        f"{direction} The comparison is made where the ranges of both overlap, along a line in log-log through the "
+        "plain models.",
         fits_of(**fits),
     )
+
+
+def _slope(exponents: list[tuple[float, float]]) -> float:
+    """Of a line through pairs of a size and an exponent, over the logarithm of size; what is no number is left out."""
+    size, value = np.array([pair for pair in exponents if math.isfinite(pair[1])]).reshape(-1, 2).T
+    return float(np.polyfit(np.log(size), value, 1)[0]) if len(np.unique(size)) > 1 else math.nan
 
 
 def _positions(row: RunTable) -> Array:

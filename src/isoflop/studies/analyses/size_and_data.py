@@ -24,10 +24,17 @@ from isoflop.studies.analyses.analysis import (
     lower_frontier,
     parameter,
     plain,
+    refusal,
+    resting_on,
     run_names,
+    spread_over_seeds,
 )
+from isoflop.studies.analyses.directions import above, against_published, trusted, where
 
 KAPLAN_TABLE_5 = "kaplan2020, table 5"
+CRITICAL_BATCH = "the critical batch"
+_ONE_LINE = 0.9  # rank correlation
+NO_NOISE_SCALE = "the runs carry no gradient noise scale: add probes = ['noise-scale']."
 
 
 def model_size(evidence: Evidence) -> Analysis:
@@ -44,10 +51,11 @@ def model_size(evidence: Evidence) -> Analysis:
             parameter("alpha_N, embeddings not counted", slope, "alpha", 0.076, KAPLAN_TABLE_5),
             parameter("alpha_N, embeddings counted", total, "alpha"),
             parameter("alpha_N with a floor, embeddings counted", floor, "alpha"),
+            *spread_over_seeds(longest),
         ),
         (shown_rows(longest, ("params_non_embedding", "params_total", "tokens", "loss", "loss_se")),),
         "Without a floor the slope depends on how far above it the runs are: small models on easy text are steeper.",
-        fits_of(model_size=slope, with_floor=floor),
+        fits_of(model_size=slope, model_size_total=total, with_floor=floor),
     )
 
 
@@ -56,13 +64,17 @@ def data_size(evidence: Evidence) -> Analysis:
     rows = best_of_each_run(evidence.rows(cooled=None))
     found = evidence.fit("kaplan-d", rows, x=("unique_tokens",))
     going = int(np.sum(rows.numbers("tokens") >= rows.numbers("run_tokens")))
+    unfinished = (
+        f", which for {going} of {len(rows)} was their end: with more steps these would come lower, and the slope be "
+        "steeper"
+    )
     return Analysis(
         "data-size",
         "L = (D_c/D)^alpha, stopped early",
         (parameter("alpha_D", found, "alpha", 0.095, KAPLAN_TABLE_5),),
         (shown_rows(rows, ("unique_tokens", "tokens", "loss", "loss_se")),),
-        "Each run reads its own distinct tokens again and again and counts at its best moment, which for "
-        f"{going} of {len(rows)} was their end: with more steps these would come lower, and the slope be steeper.",
+        "Each run reads its own distinct tokens again and again and counts at its best moment"
+        f"{unfinished if going else ''}.",
         fits_of(data_size=found),
     )
 
@@ -77,16 +89,23 @@ def compute(evidence: Evidence) -> Analysis:
         batch_share = frontier.numbers("batch_tokens") / _predicted(critical, frontier.numbers("loss"))
         adjusted = frontier.with_columns({"compute": frontier.numbers("compute") / (1.0 + batch_share)})
         least = evidence.fit("kaplan-c", lower_frontier(adjusted))
+    used = parameter("alpha_C, at the batch that was used", naive, "alpha_C", 0.057, KAPLAN_TABLE_5)
+    small = resting_on(
+        parameter("alpha_C_min, batch far below critical", least, "alpha_C", 0.050, KAPLAN_TABLE_5),
+        (CRITICAL_BATCH, critical),
+    )  # fmt: skip
+    direction = against_published(
+        "taking the batch out lowers the exponent",
+        above(trusted(used, naive), trusted(small, least, critical), "taking it out does not lower the exponent"),
+    )
     return Analysis(
         "compute",
         "L = (C_c/C)^alpha; C_min = C/(1 + B/B_crit(L))",
-        (
-            parameter("alpha_C, at the batch that was used", naive, "alpha_C", 0.057, KAPLAN_TABLE_5),
-            parameter("alpha_C_min, batch far below critical", least, "alpha_C", 0.050, KAPLAN_TABLE_5),
-        ),
+        (used, small),
         (shown_rows(frontier, ("params_total", "tokens", "compute", "loss")),),
-        "C is the exact FLOP of the shape; the critical batch is the gradient noise scale measured in the same runs.",
-        fits_of(compute=naive, compute_min=least),
+        f"{direction} C is the exact FLOP of the shape; the critical batch is the gradient noise scale measured in the "
+        "same runs.",
+        fits_of(compute=naive, compute_min=least, critical_batch=critical),
     )
 
 
@@ -101,6 +120,10 @@ def overfit(evidence: Evidence) -> Analysis:
         place = ratio * np.log(rows.numbers("params_non_embedding")) - np.log(rows.numbers("unique_tokens"))
         spread = _rank_correlation(place[excess > 0], excess[excess > 0])
     table = rows.with_columns({"excess": excess})
+    direction = against_published(
+        "the excess falls on one line",
+        where(spread >= _ONE_LINE, "the excess does not fall on one line", spread),
+    )
     return Analysis(
         "overfit",
         "L = ((N_c/N)^(alpha_N/alpha_D) + D_c/D)^alpha_D",
@@ -108,12 +131,15 @@ def overfit(evidence: Evidence) -> Analysis:
             parameter("alpha_N", found, "alpha_N", 0.076, "kaplan2020, table 2"),
             parameter("alpha_D", found, "alpha_D", 0.103, "kaplan2020, table 2"),
             derived("alpha_N / alpha_D", found, lambda it: it["alpha_N"] / it["alpha_D"], 0.74, "kaplan2020, eq. 4.4"),
-            Measured("rank correlation of the excess loss with N^ratio/D", plain(spread), 1.0, "kaplan2020, figure 9"),
+            resting_on(
+                Measured("rank correlation of the excess loss with N^ratio/D", plain(spread), 1.0,
+                         "kaplan2020, figure 9"), ("the law", found)),
         ),
         (shown_rows(table, ("params_non_embedding", "unique_tokens", "tokens", "loss", "excess")),),
-        "Excess is the loss relative to the same model on the most distinct tokens; one line means a correlation of 1.",
+        f"{direction} Excess is the loss relative to the same model on the most distinct tokens; one line means a "
+        "correlation of 1.",
         fits_of(overfit=found),
-    )
+    )  # fmt: skip
 
 
 def steps(evidence: Evidence) -> Analysis:
@@ -131,46 +157,55 @@ def steps(evidence: Evidence) -> Analysis:
         "steps",
         "L = (N_c/N)^alpha_N + (S_c/S_min)^alpha_S; S_min = S/(1 + B_crit(L)/B)",
         (
-            parameter("alpha_N over S_min", least, "alpha_N", 0.077, source),
-            parameter("alpha_S over S_min", least, "alpha_S", 0.76, source),
+            *(resting_on(parameter(f"{key} over S_min", least, key, published, source), (CRITICAL_BATCH, critical))
+              for key, published in (("alpha_N", 0.077), ("alpha_S", 0.76))),
             parameter("alpha_N over S", plain_steps, "alpha_N"),
             parameter("alpha_S over S", plain_steps, "alpha_S"),
         ),
         (shown_rows(warm, ("params_non_embedding", "step", "loss")),),
         "Losses are those of the curves as they are, the learning rate not yet decayed.",
-        fits_of(steps=plain_steps, steps_min=least),
-    )
+        fits_of(steps=plain_steps, steps_min=least, critical_batch=critical),
+    )  # fmt: skip
 
 
 def sample_efficiency(evidence: Evidence) -> Analysis:
-    """Tokens that models of each size need to reach one loss."""
+    """Tokens and steps that models of each size need to reach one loss."""
     rows = evidence.rows(cooled=None)
     curves = [along(rows, name) for name in run_names(rows)]
     target = max(float(curve.numbers("loss").min()) for curve in curves) * 1.01
-    needed = np.array([crossing(curve, target, "tokens") for curve in curves])
+    needed, steps = (np.array([crossing(curve, target, axis) for curve in curves]) for axis in ("tokens", "step"))
     size = np.array([float(curve.numbers("params_non_embedding")[0]) for curve in curves])
     reached = np.isfinite(needed)
     found: Fit | str = "fewer than three sizes reach one loss."
     if reached.sum() >= 3:
         table = RunTable.from_columns({"params": size[reached], "loss": needed[reached]}, source=("runs",))
         found = evidence.fit("power", table, x=("params",), cluster="none")
-    factor = needed[reached].max() / needed[reached].min() if reached.any() else math.nan
+    order = np.flatnonzero(reached)[np.argsort(size[reached])]
+    fewer = [float(values[order[0]] / values[order[-1]]) if len(order) else math.nan for values in (needed, steps)]
     panel = Panel(
-        f"Tokens to reach a loss of {target:.3f}",
-        ("params_non_embedding", "tokens"),
-        tuple(cells(n, d) for n, d in zip(size[reached], needed[reached], strict=True)),
+        f"Tokens and steps to reach a loss of {target:.3f}",
+        ("params_non_embedding", "tokens", "steps"),
+        tuple(cells(size[place], needed[place], steps[place]) for place in order),
+    )
+    exponent = parameter("exponent of tokens in model size", found, "a", -0.10, "kaplan2020, -alpha_N/alpha_S")
+    direction = against_published(
+        "larger models need fewer tokens for one loss",
+        above(0.0, trusted(exponent, found), "larger models do not need fewer tokens for one loss"),
     )
     return Analysis(
         "sample-efficiency",
         "D(L) = K N^a",
         (
-            parameter("exponent of tokens in model size", found, "a", -0.10, "kaplan2020, -alpha_N/alpha_S"),
-            Measured("fewer tokens, smallest to largest model", plain(factor), 100.0, "kaplan2020, figure 19"),
+            exponent,
+            Measured("times fewer tokens, largest against smallest model", plain(fewer[0]), 100.0,
+                     "kaplan2020, figure 19"),
+            Measured("times fewer steps, largest against smallest model", plain(fewer[1]), None,
+                     "kaplan2020, figure 19", "published: these fall, too; with one batch for all, by the same factor"),
         ),
         (panel,),
-        "Larger models need fewer tokens for the same loss; the factor grows with the range of sizes.",
+        f"{direction} The factors grow with the range of sizes.",
         fits_of(sample_efficiency=found),
-    )
+    )  # fmt: skip
 
 
 def stop_early(evidence: Evidence) -> Analysis:
@@ -197,6 +232,10 @@ def stop_early(evidence: Evidence) -> Analysis:
         ),
     )
     sizes = [float(curves[i].numbers("params_non_embedding")[0]) for i in (cheapest, converged)]
+    direction = against_published(
+        "a larger model stopped early reaches the loss for less than the smallest that does",
+        where(sizes[0] > sizes[1], "the smallest model that reaches the loss is the cheapest"),
+    )
     return Analysis(
         "stop-early",
         "C(N) at a loss of L; stop at (1 + alpha_N/alpha_S) L(N, inf)",
@@ -208,7 +247,8 @@ def stop_early(evidence: Evidence) -> Analysis:
                      "kaplan2020, eq. B.5"),
         ),
         (panel,),
-        "The published ratios compare stopping 10 % above convergence with 2 %; here convergence is the end of a run.",
+        f"{direction} The published ratios compare stopping 10 % above convergence with 2 %; here convergence is the "
+        "end of a run.",
     )  # fmt: skip
 
 
@@ -228,18 +268,23 @@ def power_against_log(evidence: Evidence) -> Analysis:
     }
     errors = {name: _held_out_error(item, hidden) for name, item in found.items()}
     gain = errors["logarithm"] / errors["power law"]
+    error = Measured("error of the logarithm relative to the power law's", plain(gain), None, "kaplan2020, figure 23",
+                     "published: the power law fits better")  # fmt: skip
+    direction = against_published(
+        "the power law is closer on the hidden sizes",
+        above(trusted(error, found["power law"], found["logarithm"]), 1.0, "the logarithm is closer to them"),
+    )
     return Analysis(
         "power-vs-log",
         "L = (N_c/N)^alpha against L = c - b log N",
         (
-            *(Measured(f"error on the hidden sizes: {name}", plain(error),
-                       note=item if isinstance(item := found[name], str) else "")
-              for name, error in errors.items()),
-            Measured("error of the logarithm relative to the power law's", plain(gain), None, "kaplan2020, figure 23",
-                     "published: the power law fits better, with no number"),
+            *(Measured(f"error on the hidden sizes: {name}", plain(value),
+                       note=item if isinstance(item := found[name], str) else refusal(item))
+              for name, value in errors.items()),
+            error,
         ),
         (shown_rows(longest, ("params_total", "tokens", "loss")),),
-        f"Fitted to {len(seen)} runs of the smaller sizes, judged on {len(hidden)} of the largest.",
+        f"{direction} Fitted to {len(seen)} runs of the smaller sizes, judged on {len(hidden)} of the largest.",
         fits_of(power_law=found["power law"], with_floor=found["power law with a floor"], logarithm=found["logarithm"]),
     )  # fmt: skip
 
@@ -260,10 +305,10 @@ def shown_rows(rows: RunTable, columns: tuple[str, ...]) -> Panel:
 
 
 def critical_batch(evidence: Evidence) -> Fit | str:
-    """B_crit(L) = B_*/L^(1/alpha_B) fitted to the noise scale measured in the runs."""
-    table = noise_scales(evidence.rows(cooled=None))
+    """B_crit(L) = B_*/L^(1/alpha_B) fitted to the noise scale measured in the runs after their warm-up."""
+    table = noise_scales(after_warm_up(evidence.rows(cooled=None)))
     if len(table) < 4:
-        return "the runs carry no gradient noise scale: add probes = ['noise-scale']."
+        return NO_NOISE_SCALE
     return evidence.fit("kaplan-critical-batch", table, y="critical_batch_tokens", draws=0)
 
 

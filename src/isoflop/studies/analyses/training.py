@@ -22,11 +22,14 @@ from isoflop.studies.analyses.analysis import (
     fits_of,
     parameter,
     plain,
+    refusal,
     run_names,
 )
-from isoflop.studies.analyses.size_and_data import noise_scales, shown_rows
+from isoflop.studies.analyses.directions import above, against_published, trusted, where
+from isoflop.studies.analyses.size_and_data import NO_NOISE_SCALE, noise_scales, shown_rows
 
 _TARGETS = 5
+_AS_GOOD = 0.01  # loss above another's that is none yet
 
 
 def batch(evidence: Evidence) -> Analysis:
@@ -35,7 +38,7 @@ def batch(evidence: Evidence) -> Analysis:
     curves = [along(rows, name) for name in run_names(rows)]
     highest = max(float(curve.numbers("loss").min()) for curve in curves)
     start = min(float(curve.numbers("loss").max()) for curve in curves)
-    found = []
+    found, refusals = [], []
     for target in np.geomspace(highest * 1.002, math.sqrt(highest * start), _TARGETS):
         steps = np.array([crossing(curve, float(target), "step") for curve in curves])
         size = np.array([float(curve.numbers("batch_tokens")[0]) for curve in curves])
@@ -43,21 +46,24 @@ def batch(evidence: Evidence) -> Analysis:
         if not isinstance(fitted, str):
             values = {key: fitted.params[key].value for key in ("E_min", "S_min")}
             found.append((float(target), values["E_min"] / values["S_min"], values["S_min"], values["E_min"]))
-    hyperbola: Fit | str = "fewer than three losses gave a hyperbola of steps and tokens."
-    if len(found) >= 3:
+            refusals.append(refusal(fitted))
+    sound = [row for row, refused in zip(found, refusals, strict=True) if not refused]
+    hyperbola: Fit | str = "fewer than three losses gave a hyperbola of steps and tokens that is not refused."
+    if len(sound) >= 3:
         table = RunTable.from_columns(
-            {"loss": [row[0] for row in found], "critical_batch_tokens": [row[1] for row in found]}, source=("runs",)
+            {"loss": [row[0] for row in sound], "critical_batch_tokens": [row[1] for row in sound]},
+            source=("runs",),
         )
         hyperbola = evidence.fit("kaplan-critical-batch", table, y="critical_batch_tokens", cluster="none")
     noise = noise_scales(rows)
     scale = (
         evidence.fit("kaplan-critical-batch", noise, y="critical_batch_tokens")
-        if len(noise) >= 4 else "the runs carry no gradient noise scale: add probes = ['noise-scale']."
+        if len(noise) >= 4 else NO_NOISE_SCALE
     )  # fmt: skip
     panel = Panel(
         "Critical batch where the hyperbola (S/S_min - 1)(E/E_min - 1) = 1 has its knee",
-        ("loss", "B_crit, tokens", "S_min", "E_min, tokens", "noise scale near that loss, tokens"),
-        tuple(cells(*row, _near(noise, row[0])) for row in found),
+        ("loss", "B_crit, tokens", "S_min", "E_min, tokens", "noise scale near that loss, tokens", "left out as"),
+        tuple(cells(*row, _near(noise, row[0]), refused) for row, refused in zip(found, refusals, strict=True)),
     )
     source = "kaplan2020, table 5"
     return Analysis(
@@ -100,19 +106,31 @@ def learning_rate(evidence: Evidence) -> Analysis:
     edges = sum(bool(item["edge"]) for item in optima)
     warning = f" {edges} of {len(optima)} optima lie at the edge of the sweep and are left out." if edges else ""
     drift = {arm: _drift(optima, arm) for arm in evidence.arms}
+    by_size = parameter("a, learning rate in model size", law, "a", -0.713, "steplaw2025")
+    by_tokens = parameter("b, learning rate in tokens", law, "b", 0.307, "steplaw2025")
+    batches = parameter("a, batch in tokens", batch_law, "a", 0.571, "steplaw2025")
+    moved = [abs(math.log(drift.get(arm, math.nan))) for arm in ("standard", "mup")]
+    direction = against_published(
+        "the best rate falls with size and rises with tokens, the best batch rises with tokens, and muP holds the "
+        "best rate still",
+        above(0.0, trusted(by_size, law), "the best rate does not fall with size"),
+        above(trusted(by_tokens, law), 0.0, "the best rate does not rise with tokens"),
+        above(trusted(batches, batch_law), 0.0, "the best batch does not rise with tokens"),
+        above(moved[0], moved[1], "under muP the best rate moves no less with width"),
+    )
     return Analysis(
         "learning-rate",
         "lr = K N^a D^b; batch = K D^a",
         (
-            parameter("a, learning rate in model size", law, "a", -0.713, "steplaw2025"),
-            parameter("b, learning rate in tokens", law, "b", 0.307, "steplaw2025"),
-            parameter("a, batch in tokens", batch_law, "a", 0.571, "steplaw2025"),
+            by_size,
+            by_tokens,
+            batches,
             *(Measured(f"best rate, widest relative to narrowest model, {arm or 'standard'}", plain(value),
                        1.0 if arm == "mup" else None, "yang2022" if arm == "mup" else "")
               for arm, value in drift.items()),
         ),
         (panel,),
-        f"Under muP the best base rate should not move with width (a ratio of 1).{warning}",
+        f"{direction} Under muP the best base rate should not move with width (a ratio of 1).{warning}",
         fits_of(learning_rate=law, batch=batch_law),
     )  # fmt: skip
 
@@ -131,22 +149,29 @@ def schedule(evidence: Evidence) -> Analysis:
                 name = arm if horizon == 1.0 else f"{arm}, made for {horizon:g} times the tokens"
                 told.append((arm, horizon, name, float(np.mean(ratios)) - 1.0))
                 panel_rows.append(cells(name, float(np.mean(ratios)) - 1.0, len(ratios)))
-    steps = {arm: _steps_trained(evidence.rows(arm)) for arm in ("cosine", "wsd") if arm in evidence.arms}
+    decays = {arm.name: arm.training.schedule.decay for arm in evidence.study.arms}
+    steps = {arm: _steps_trained(evidence.rows(arm), decays[arm]) for arm in ("cosine", "wsd") if arm in evidence.arms}
     saved = steps["wsd"] / steps["cosine"] if len(steps) == 2 else math.nan
     late = next((value for arm, horizon, _, value in told if arm == "cosine-long" and horizon > 1.25), math.nan)
     wsd = next((value for arm, _, _, value in told if arm == "wsd"), math.nan)
+    direction = against_published(
+        "a cosine made for more than 1.25 times the tokens hurts, and a stable stretch with cooldown does not",
+        where(late > 0.0, f"a cosine made for more than 1.25 times the tokens does not hurt ({late:+.1%})", late),
+        where(wsd <= _AS_GOOD, f"a stable stretch with cooldown is {wsd:.1%} above a matched cosine", wsd),
+    )
     return Analysis(
         "schedule",
         "loss relative to a cosine that ends with the run",
         (
             Measured("loss above matched, cosine more than 1.25 times too long", plain(late), None,
-                     "hoffmann2022, appendix B", "published: it hurts beyond 1.25, with no number"),
+                     "hoffmann2022, appendix B", "published: it hurts beyond 1.25"),
             Measured("loss above matched, stable stretch with cooldown", plain(wsd), 0.0, "hagele2024"),
             Measured("steps for all budgets, branches relative to separate runs", plain(saved), 0.5, "hagele2024"),
         ),
         (Panel("Loss relative to a matched cosine of the same size and tokens", ("schedule", "excess", "pairs"),
                tuple(panel_rows)), shown_rows(rows, ("params_total", "tokens", "horizon", "loss"))),
-        "All arms have the same peak learning rate; the last rate differs between kinds: no pure test of shape.",
+        f"{direction} All arms have the same peak learning rate; the last rate differs between kinds: no pure test of "
+        "shape.",
     )  # fmt: skip
 
 
@@ -165,12 +190,16 @@ def optimizer(evidence: Evidence) -> Analysis:
              for name in ("adamw", "muon")}  # fmt: skip
     muon, adamw = (_by_size_and_tokens(table.select(table["optimizer"] == name)) for name in ("muon", "adamw"))
     pairs = [muon[key] / adamw[key] - 1.0 for key in muon if key in adamw]
+    worth = derived("tokens that one token under Muon is worth, g", shared, lambda it: np.exp(it["m"]), None,
+                    "jordan2024")  # fmt: skip
+    direction = against_published(
+        "a token is worth more under Muon", above(trusted(worth, shared), 1.0, "a token is worth no more under Muon")
+    )
     return Analysis(
         "optimizer",
         "L = E + A/N^alpha + B/(g D)^beta and L = E + A/(rho_N N)^alpha + B/(rho_D D)^beta; all 1 for AdamW",
         (
-            derived("tokens that one token under Muon is worth, g", shared, lambda it: np.exp(it["m"]), None,
-                    "jordan2024"),
+            worth,
             derived("with a factor on both: on tokens, rho_D", both, lambda it: np.exp(it["m"]), None, "volkova2026"),
             derived("with a factor on both: on parameters, rho_N", both, lambda it: np.exp(it["n"]), None,
                     "volkova2026"),
@@ -179,8 +208,9 @@ def optimizer(evidence: Evidence) -> Analysis:
             Measured("mean difference in loss, Muon to AdamW", plain(float(np.mean(pairs)) if pairs else math.nan)),
         ),
         (shown_rows(table, ("params_total", "tokens", "G", "loss")),),
-        "Exponents are shared in the first rows; whether they may be is what the separate fits below them show. "
-        "At equal size a factor on tokens is one on compute, too; Muon's own arithmetic is not counted.",
+        f"{direction} Exponents are shared in the first rows, as in volkova2026; whether they may be is what the "
+        "separate fits below them show. At equal size a factor on tokens is one on compute, too; Muon's own arithmetic "
+        "is not counted.",
         fits_of(optimizer=shared, optimizer_factors=both, **apart),
     )  # fmt: skip
 
@@ -254,8 +284,8 @@ def _by_size_and_tokens(rows: RunTable) -> dict[tuple[float, float], float]:
     return {key: float(np.mean(losses)) for key, losses in found.items()}
 
 
-def _steps_trained(rows: RunTable, decay: float = 0.2) -> float:
-    """Steps that all runs of these rows took: whole runs, and of branches their decay."""
+def _steps_trained(rows: RunTable, decay: float) -> float:
+    """Steps that all runs of these rows took: whole runs, and of branches the share `decay` in which they cool."""
     total = 0.0
     for step, tokens, run_tokens in zip(
         *(rows.numbers(name) for name in ("step", "tokens", "run_tokens")), strict=True
