@@ -10,6 +10,7 @@ import pytest
 
 from isoflop.accounting.shape import Shape
 from isoflop.errors import EnvironmentFailure, InputError, UsageError
+from isoflop.lab import tokenizer
 from isoflop.lab.corpus import Corpus, load_corpus, save_corpus
 from isoflop.lab.evaluation import answer
 from isoflop.lab.loading import load_text
@@ -90,10 +91,23 @@ def test_byte_pairs_are_trained_on_the_training_text_and_come_back_from_disk(wor
     assert (words / "lines.txt").read_text(encoding="utf-8").startswith(read)
 
 
-@pytest.mark.parametrize("tokenizer", ["bpe", "bpe:many", "bpe:100", "wordpiece:4000"])
-def test_an_unknown_tokenizer_is_refused(tokenizer: str) -> None:
+def test_a_long_text_is_encoded_in_pieces_and_no_character_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    text = "ä€😀 one line".encode() * 200 + b"\n" + b"short\n" * 300
+    monkeypatch.setattr(tokenizer, "_PIECE", 997)
+    monkeypatch.setattr(tokenizer, "_AT_ONCE", 2)
+    monkeypatch.setattr(tokenizer, "_TRAINING_PIECES", 3)
+    encoder = tokenizer.BytePairs([text], 300)
+    read = tokenizers.Tokenizer.from_str(encoder.record).decode(encoder.encode(text).tolist())
+    assert read == text.decode()
+    assert "short" not in tokenizers.Tokenizer.from_str(encoder.record).get_vocab(), "trained on the first pieces only"
+    assert len(encoder.encode(b"")) == 0
+
+
+@pytest.mark.parametrize("name", ["bpe", "bpe:many", "bpe:100", "wordpiece:4000"])
+def test_an_unknown_tokenizer_is_refused(name: str) -> None:
     with pytest.raises(UsageError, match="use bytes, or bpe:4096"):
-        TextSource("python-stdlib", tokenizer=tokenizer)
+        TextSource("python-stdlib", tokenizer=name)
 
 
 def test_a_local_dataset_is_streamed_until_there_is_enough(words: Path, tmp_path: Path) -> None:

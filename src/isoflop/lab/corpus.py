@@ -11,10 +11,12 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from isoflop import records
 from isoflop.errors import EnvironmentFailure, InputError
@@ -194,14 +196,19 @@ def _tokenised(source: str, texts: Mapping[str, bytes], note: str, tokenizer: st
 
 
 def _split_bytes(text: bytes) -> tuple[bytes, bytes]:
-    raw = np.frombuffer(text, dtype=np.uint8)
-    held_out = _held_out(len(raw))
-    return raw[~held_out].tobytes(), raw[held_out].tobytes()
+    view, blocks = memoryview(text), _held_out_blocks(len(text))
+    pieces = [view[start : start + BLOCK_TOKENS] for start in range(0, len(text), BLOCK_TOKENS)]
+    return b"".join(compress(pieces, ~blocks)), b"".join(compress(pieces, blocks))
 
 
-def _held_out(length: int) -> Any:
-    blocks = np.arange(length) // BLOCK_TOKENS
-    return blocks % BLOCKS_PER_HELD_OUT == BLOCKS_PER_HELD_OUT // 2
+def _held_out(length: int) -> NDArray[np.bool_]:
+    """Whether each of `length` tokens is held out."""
+    return np.repeat(_held_out_blocks(length), BLOCK_TOKENS)[:length]
+
+
+def _held_out_blocks(length: int) -> NDArray[np.bool_]:
+    blocks = np.arange(-(-length // BLOCK_TOKENS))
+    return np.asarray(blocks % BLOCKS_PER_HELD_OUT == BLOCKS_PER_HELD_OUT // 2)
 
 
 def _digest(train: Tokens, validation: Tokens, vocab: int) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from isoflop.errors import MissingExtraError
 
 Tokens = NDArray[np.unsignedinteger[Any]]
-_PIECE = 1 << 20  # characters encoded at a time
+_PIECE = 1 << 20  # bytes encoded as one
+_AT_ONCE = 64  # pieces encoded side by side: what is known of each token meanwhile takes a hundred times its room
+_TRAINING_PIECES = 1000  # of every text, at most: more would cost memory, and change few of the pairs
 
 
 class Tokenizer(Protocol):
@@ -65,7 +68,7 @@ class BytePairs:
             show_progress=False,
             initial_alphabet=tokenizers.pre_tokenizers.ByteLevel.alphabet(),
         )
-        pieces = (piece for text in texts for piece in _pieces(text))
+        pieces = (piece for text in texts for piece in islice(_pieces(text), _TRAINING_PIECES))
         self._inner.train_from_iterator(pieces, trainer)
         self.name = f"bpe:{vocab}"
         self.vocab = int(self._inner.get_vocab_size())
@@ -73,8 +76,11 @@ class BytePairs:
 
     def encode(self, text: bytes) -> Tokens:
         """The tokens of `text`; bytes that are no UTF-8 become replacement characters."""
-        found = [np.array(item.ids, dtype=dtype_for(self.vocab)) for item in self._inner.encode_batch(_pieces(text))]
-        joined: Tokens = np.concatenate(found) if found else np.zeros(0, dtype=dtype_for(self.vocab))
+        pieces, kind = _pieces(text), dtype_for(self.vocab)
+        found = [np.zeros(0, dtype=kind)]
+        while batch := list(islice(pieces, _AT_ONCE)):
+            found += [np.array(item.ids, dtype=kind) for item in self._inner.encode_batch(batch)]
+        joined: Tokens = np.concatenate(found)
         return joined
 
 
@@ -88,12 +94,13 @@ def dtype_for(vocab: int) -> type[np.unsignedinteger[Any]]:
     return np.uint8 if vocab <= 1 << 8 else np.uint16 if vocab <= 1 << 16 else np.uint32
 
 
-def _pieces(text: bytes) -> list[str]:
-    """`text` in pieces that end at lines, so that no word is cut."""
-    decoded, pieces, start = text.decode("utf-8", errors="replace"), [], 0
-    while start < len(decoded):
-        end = decoded.rfind("\n", start, start + _PIECE) + 1 if start + _PIECE < len(decoded) else len(decoded)
-        end = end if end > start else start + _PIECE
-        pieces.append(decoded[start:end])
+def _pieces(text: bytes) -> Iterator[str]:
+    """`text` in pieces that end at lines, so that no word is cut; a line that is too long is cut between characters."""
+    start = 0
+    while start < len(text):
+        end = text.rfind(b"\n", start, start + _PIECE) + 1 if start + _PIECE < len(text) else len(text)
+        if end <= start:
+            end = start + _PIECE
+            end -= next((back for back in range(4) if text[end - back] & 0xC0 != 0x80), 0)
+        yield text[start:end].decode("utf-8", errors="replace")
         start = end
-    return pieces
