@@ -217,6 +217,9 @@ def optimizer(evidence: Evidence) -> Analysis:
 
 Optimum = dict[str, float | str]
 
+_SAME_BUDGET = 1.05
+"""Budgets closer than this factor are one, rounded to whole batches of several sizes."""
+
 
 def _hyperbola(evidence: Evidence, steps: Array, examples: Array) -> Fit | str:
     reached = np.isfinite(steps)
@@ -240,29 +243,45 @@ def _optima(rows: RunTable) -> Iterator[Optimum]:
     for key in dict.fromkeys(keys):
         group = rows.select(np.array([other == key for other in keys]))
         rate, loss = group.numbers("learning_rate"), group.numbers("loss")
-        order = np.argsort(rate)
-        rate, loss = rate[order], loss[order]
-        place = int(np.argmin(loss))
-        is_edge = place in (0, len(rate) - 1)
-        best = float(rate[place])
-        if not is_edge:
-            around = slice(place - 1, place + 2)
-            curve = np.polyfit(np.log(rate[around]), loss[around], 2)
-            best = float(np.exp(-curve[1] / (2.0 * curve[0]))) if curve[0] > 0 else best
+        best, least, is_edge = _least(rate, loss)
         yield {
             "arm": str(key[0]), "params": float(key[1]), "tokens": float(key[2]), "batch_tokens": float(key[3]),
-            "learning_rate": best, "loss": float(loss[place]), "edge": float(is_edge),
-            "width": float(group.numbers("width")[0]),
+            "learning_rate": best, "loss": least, "edge": float(is_edge), "width": float(group.numbers("width")[0]),
         }  # fmt: skip
 
 
 def _best_batches(optima: list[Optimum]) -> Iterator[Optimum]:
-    """For each size and budget the batch with the least loss, where it is neither the smallest nor the largest."""
-    for key in dict.fromkeys((item["params"], item["tokens"]) for item in optima):
-        group = sorted((it for it in optima if (it["params"], it["tokens"]) == key), key=lambda it: it["batch_tokens"])
-        best = min(group, key=lambda it: it["loss"])
-        if best not in (group[0], group[-1]):
-            yield best
+    """For each size and budget the least of a parabola of loss in log batch, where it is not at the edge of the sweep.
+
+    Budgets that differ only by their rounding to whole batches are one.
+    """
+    budgets: list[float] = []
+    for tokens in sorted(float(item["tokens"]) for item in optima):
+        if not budgets or tokens > _SAME_BUDGET * budgets[-1]:
+            budgets.append(tokens)
+    groups: dict[tuple[float, float], list[Optimum]] = {}
+    for item in optima:
+        budget = max(known for known in budgets if known <= float(item["tokens"]))
+        groups.setdefault((float(item["params"]), budget), []).append(item)
+    for (size, budget), group in groups.items():
+        batch, loss = (np.array([float(item[name]) for item in group]) for name in ("batch_tokens", "loss"))
+        best, least, is_edge = _least(batch, loss)
+        if not is_edge:
+            yield {"params": size, "tokens": budget, "batch_tokens": best, "loss": least}
+
+
+def _least(place: Array, loss: Array) -> tuple[float, float, bool]:
+    """Where a parabola in log `place` about the least loss is least, that loss, and whether it lies at an edge."""
+    order = np.argsort(place)
+    place, loss = place[order], loss[order]
+    lowest = int(np.argmin(loss))
+    if lowest in (0, len(loss) - 1):
+        return float(place[lowest]), float(loss[lowest]), True
+    around = slice(lowest - 1, lowest + 2)
+    square, slope, level = np.polyfit(np.log(place[around]), loss[around], 2)
+    if square <= 0:
+        return float(place[lowest]), float(loss[lowest]), False
+    return float(np.exp(-slope / (2.0 * square))), float(level - slope**2 / (4.0 * square)), False
 
 
 def _drift(optima: list[Optimum], arm: str) -> float:
