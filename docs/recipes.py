@@ -27,17 +27,17 @@ DEMO = "../reference/demo.md"
 def run_recipe(name: str, studies: Path) -> None:
     """Run the small size of one recipe and keep its page; what cannot be answered is the page then."""
     place = begin_study(studies / name, name, size="small")
-    head = f"<!-- written by make recipes -->\n\n{recipe_title(name)}\n\n```text\nisoflop init {name}\n"
+    head = f"<!-- written by make recipes -->\n\n# {name}\n\n{recipe_title(name)}\n\n```text\nisoflop init {name}\n"
     head += f"isoflop run {name}/study.toml\n```\n\n"
     try:
         outcome = run_study(place, reporter=PlainReporter(Console(stderr=True)))
     except IsoflopError as error:
         if getattr(error, "exit_code", 1) != 1:
             raise
-        (PAGES / f"{name}.md").write_text(f"{head}# {name}\n\nNo answer: {error}\n", encoding="utf-8")
+        (PAGES / f"{name}.md").write_text(f"{head}No answer: {error}\n", encoding="utf-8")
         return
     if outcome.analysis is not None:
-        page = (outcome.directory / "reports" / "report.md").read_text(encoding="utf-8")
+        _, _, page = (outcome.directory / "reports" / "report.md").read_text(encoding="utf-8").partition("\n\n")
         (PAGES / f"{name}.md").write_text(head + page, encoding="utf-8")
 
 
