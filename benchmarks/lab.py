@@ -61,8 +61,8 @@ peak is that of large float32 products, taken between the steps.
 FOOT = """
 A step holds everything from reading the batch to the optimizer. A whole run of 300 steps also logs, saves every 20
 seconds, and is scored on 600 held-out contexts, a sixteenth of the tokens it is trained on. Recipes at their small size
-are scored on 2,048 contexts at ten to thirty moments, for precise curves: by FLOP that is a fifth to a third of their
-training, and their choice, not the trainer's.
+are scored on 2,048 contexts at ten to thirty moments, for precise curves: more than the run measured here, and their
+choice, not the trainer's.
 
 Ladders are told in CPU seconds: all that the workers took, starting Python and torch too, divided by the cores, times
 how much longer the busiest core works than the mean. On an idle machine that is wall time; on a busy one, wall time

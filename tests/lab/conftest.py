@@ -31,15 +31,21 @@ class RecordedAttempt:
         self.records.append(record)
 
 
-def train_whole(spec: RunSpec, corpus: Corpus, path: Path, resume_from: Sequence[Path] = ()) -> Run:
-    """A run trained alone and to its end."""
+def train_whole(
+    spec: RunSpec,
+    corpus: Corpus,
+    path: Path,
+    resume_from: Sequence[Path] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Run:
+    """A run trained alone and to its end, unless it is told to `stop`."""
     return train(
         spec,
         corpus,
         attempt=RecordedAttempt(path),
         resume_from=resume_from,
         on_progress=lambda progress: None,
-        stop=lambda: False,
+        stop=stop,
     )
 
 

@@ -27,8 +27,7 @@ from isoflop.lab.zero import ZeroRedundancy
 from isoflop.runs.run import Run
 from isoflop.runs.spec import OptimizerSpec, RunSpec, ScheduleSpec, StrategyName
 from tests.lab import together
-from tests.lab.conftest import RecordedAttempt
-from tests.lab.together import Quiet
+from tests.lab.conftest import RecordedAttempt, train_whole
 
 HAS_DEEPSPEED = importlib.util.find_spec("deepspeed") is not None
 FAMILIES = {"torch": ("ddp", "fsdp"), "deepspeed": ("deepspeed-zero1", "deepspeed-zero2", "deepspeed-zero3")}
@@ -65,14 +64,7 @@ def can(strategy: str, name: str) -> bool:
 
 def train_here(spec: RunSpec, corpus: Corpus, place: Path, *resume_from: Path, stop_after: int = 0) -> Run:
     updates = iter(range(1, 10**6))
-    return train(
-        spec,
-        corpus,
-        attempt=Quiet(place),
-        resume_from=resume_from,
-        on_progress=lambda progress: None,
-        stop=lambda: next(updates) == stop_after,
-    )
+    return train_whole(spec, corpus, place, resume_from, stop=lambda: next(updates) == stop_after)
 
 
 def cases_of(specs: dict[str, RunSpec], strategies: tuple[str, ...]) -> list[dict[str, Any]]:

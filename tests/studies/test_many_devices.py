@@ -29,6 +29,7 @@ from isoflop.studies.worker import Outcome, work
 
 MakeStudy = Callable[..., Path]
 AT_THE_END = 'tokens = "48k"\n'
+finds_processes = pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 # At higher rates rounding grows to differences that can be seen, between one process and itself in micro-batches too.
 ONE_LONG_RUN = (('"4k", "8k", "16k"', '"400k"'), ("[8, 16, 24]", "[16]"), ("coefficient = 0.25", "coefficient = 0.02"))
 
@@ -122,6 +123,12 @@ def start_worker(prepared: PreparedStudy, directory: RunDirectory) -> subprocess
     )
 
 
+def two_at_work(make_study: MakeStudy) -> tuple[RunDirectory, subprocess.Popen[bytes]]:
+    """One long run, and a worker that trains it with two processes."""
+    prepared, directory = prepared_run(make_study(*ONE_LONG_RUN, with_devices("processes = 2")))
+    return directory, start_worker(prepared, directory)
+
+
 def until_it_trains(directory: RunDirectory, number: int, seconds: float = 240.0) -> Attempt:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -169,7 +176,7 @@ def trained_alone(place: Path) -> Run:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@finds_processes
 def test_stopped_killed_and_finished_by_another_number_of_processes(make_study: MakeStudy) -> None:
     """SIGTERM saves; SIGKILL of any one ends all and costs nothing saved; one process can finish what two began."""
     prepared, directory = prepared_run(make_study(*ONE_LONG_RUN, with_devices("processes = 2")))
@@ -199,11 +206,10 @@ def test_stopped_killed_and_finished_by_another_number_of_processes(make_study: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@finds_processes
 @pytest.mark.parametrize("victim", ["worker", "torchrun"])
 def test_no_process_outlives_whoever_waits_for_it(make_study: MakeStudy, victim: str) -> None:
-    prepared, directory = prepared_run(make_study(*ONE_LONG_RUN, with_devices("processes = 2")))
-    worker = start_worker(prepared, directory)
+    directory, worker = two_at_work(make_study)
     pids = processes_of(until_it_trains(directory, 1))
     os.kill(worker.pid if victim == "worker" else pids[-1], signal.SIGKILL)
     worker.wait()
@@ -214,10 +220,9 @@ def test_no_process_outlives_whoever_waits_for_it(make_study: MakeStudy, victim:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
+@finds_processes
 def test_processes_whose_torchrun_dies_before_they_train_end_too(make_study: MakeStudy) -> None:
-    prepared, directory = prepared_run(make_study(*ONE_LONG_RUN, with_devices("processes = 2")))
-    worker = start_worker(prepared, directory)
+    directory, worker = two_at_work(make_study)
     torchrun = child_of(child_of(worker.pid))
     process = child_of(torchrun)
     os.kill(torchrun, signal.SIGKILL)

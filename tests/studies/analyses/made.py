@@ -79,6 +79,10 @@ def chinchilla(size: float, tokens: float) -> float:
     return float(1.7 + 40 / size**0.34 + 150 / tokens**0.28)
 
 
+def without_floor(size: float, tokens: float) -> float:
+    return float(40 / size**0.34 + 150 / tokens**0.28)
+
+
 def curve(size: float, end: float, loss: Callable[[float, float], float], **told: float | str) -> list[Row]:
     """A learning curve of twelve evaluations, the last of them cooled."""
     tokens = np.geomspace(end / 64, end, 12)

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import math
 from itertools import product
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pytest
 
 from isoflop.errors import Refusal
-from isoflop.findings import Finding
-from isoflop.fitting.fit import Fit
 from isoflop.lab.corpus import KnownEntropy
-from isoflop.quantities import Estimate
 from isoflop.runs.table import RunTable
-from isoflop.studies.analyses.analysis import Measured, crossing, derived, lower_frontier, parameter, resting_on
-from isoflop.studies.analysis_page import Circumstances, markdown_page, measured_cells
-from isoflop.studies.study_file import parse_study
-from tests.studies.analyses.made import SIZES, STUDY, Row, answer, chinchilla, curve, number, panel, row
+from isoflop.studies.analyses.analysis import crossing, lower_frontier
+from tests.studies.analyses.made import SIZES, Row, answer, chinchilla, curve, number, panel, row, without_floor
 
 
 def test_model_size_and_data_size() -> None:
@@ -47,10 +40,6 @@ def test_model_size_and_data_size() -> None:
     assert "for 6 of 12 was their end" in unfinished.verdict
 
 
-def without_floor(size: float, tokens: float) -> float:
-    return float(40 / size**0.34 + 150 / tokens**0.28)
-
-
 def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
     """Without a floor the frontier is a power law; a batch worth a share of the tokens hides it until it is undone."""
     exponent = 0.34 * 0.28 / (0.34 + 0.28)
@@ -68,74 +57,6 @@ def test_the_frontier_of_curves_and_the_batch_taken_out() -> None:
     assert "critical-batch" in found.fits and found.verdict.startswith("As published: taking the batch out lowers")
     assert number(found, "alpha_C_min") == pytest.approx(exponent, rel=0.03)
     assert number(found, "alpha_C, at the batch that was used") > 1.03 * exponent
-
-
-def test_what_the_fits_warn_of_is_on_the_page_under_their_names() -> None:
-    found = answer("compute", [item for n in np.geomspace(1e4, 1e6, 5) for item in curve(n, 1e3 * n, without_floor)])
-    (few,) = (finding for finding in found.warnings if finding.code == "few-clusters")
-    assert few.message.startswith("compute: ") and not few.rows
-    assert all(finding.severity != "note" for finding in found.warnings)
-    study = parse_study(STUDY.format(analysis="compute"), "study.toml")
-    page = markdown_page(found, study, Circumstances("text", "machine", "versions", "today", 5, 1e9, 60.0, {}))
-    for finding in found.warnings:
-        assert f"{finding.message} ({finding.code})" in page
-
-
-@pytest.mark.parametrize(
-    ("finding", "low", "note"),
-    [
-        (Finding("flat", "refuse", "Flat."), 0.2, "refused: flat"),
-        (Finding("objective-matters", "note", "A, alpha as stated, by huber, lie outside"), 0.3, "where its interval"),
-        (Finding("objective-matters", "note", "alpha of power as stated, by huber, lies outside"), 0.3, "where its"),
-        (Finding("objective-matters", "note", "alpha as stated, by huber, lies outside"), 0.2, ""),
-        (Finding("objective-matters", "note", "A as stated, by huber, lies outside"), 0.3, ""),
-        (Finding("few-rows", "warn", "Few."), 0.3, ""),
-    ],
-)
-def test_a_number_says_where_it_is_refused_or_ends_its_interval(finding: Finding, low: float, note: str) -> None:
-    found = cast(Fit, SimpleNamespace(findings=(finding,), params={"alpha": Estimate(0.3, low, 0.4)}))
-    told = parameter("alpha", found, "alpha").note
-    assert told.startswith(note) and bool(told) == bool(note)
-
-
-@pytest.mark.parametrize(("place", "note"), [(0.3, ""), (0.4, "where its interval ends"), (0.5, "outside its")])
-def test_a_number_made_of_a_fit_says_where_it_lies_outside_its_interval(place: float, note: str) -> None:
-    draws = SimpleNamespace(draws=np.array([[0.1], [0.2], [0.3], [0.4], [0.5]]))
-    law = SimpleNamespace(parameter_names=("a",))
-    found = SimpleNamespace(findings=(), law=law, theta=np.array([place]), ensemble=draws, level=0.5)
-    told = derived("a", cast(Fit, found), lambda it: it["a"]).note
-    assert told.startswith(note) and bool(told) == bool(note)
-
-
-def test_a_number_says_that_it_rests_on_a_refused_fit() -> None:
-    item = Measured("alpha_C_min", Estimate(0.05), note="where its interval ends")
-    sound, refused = (
-        cast(Fit, SimpleNamespace(findings=(Finding("flat", severity, "Flat."),))) for severity in ("warn", "refuse")
-    )
-    assert resting_on(item, ("the critical batch", sound), ("the law", "too few runs")) == item
-    assert resting_on(item, ("the law", sound), ("the critical batch", refused)).note == (
-        "where its interval ends; rests on the critical batch, refused: flat"
-    )
-
-
-def test_a_published_source_without_a_number_says_so() -> None:
-    assert measured_cells(Measured("g", Estimate(1.2), None, "jordan2024"))[2] == "no number (jordan2024)"
-    assert measured_cells(Measured("alpha", Estimate(0.3), 0.34, "hoffmann2022"))[2] == "0.34 (hoffmann2022)"
-    assert measured_cells(Measured("alpha", Estimate(0.3)))[2] == ""
-
-
-def test_the_spread_over_seeds_is_pooled_over_what_was_trained_more_than_once() -> None:
-    rows = [row(n, 1e8, (8e13 / n) ** 0.076) for n in SIZES]
-    assert not any("seeds" in item.name for item in answer("model-size", rows).measured)
-    again = [
-        item | {"run": f"{item['run']}-{seed}", "seed": float(seed), "loss": float(item["loss"]) * (1 + off)}
-        for item in rows for seed, off in enumerate((-0.01, 0.01))
-    ]  # fmt: skip
-    assert number(answer("model-size", again), "spread of loss over seeds") == pytest.approx(0.01 * math.sqrt(2))
-    # A run that belongs to several arms is one run.
-    twice = [item | {"arm": arm} for item in again for arm in ("depth", "heads")]
-    shapes = answer("shape", twice, ("depth", "heads"))
-    assert number(shapes, "spread of loss over seeds") == pytest.approx(0.01 * math.sqrt(2))
 
 
 def test_overfit_finds_both_exponents_and_the_line() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from isoflop.findings import Finding
 from isoflop.fitting.diagnostics.evidence import Evidence, LeastSquares
-from isoflop.fitting.fit import Fit, interval
+from isoflop.fitting.fit import Fit, Part, interval
 from isoflop.laws.graph import Array
 from isoflop.laws.surface import to_log
 
@@ -52,14 +52,7 @@ def outside_own_draws(fitted: Fit) -> Iterator[Finding]:
     was asked for. Where no row is off and the law holds, the two agree within the interval.
     """
     for part in fitted.parts:
-        if len(part.ensemble.draws) < _FEWEST_DRAWS:
-            continue
-        low, high = interval(part.ensemble.draws, fitted.level)
-        away = [
-            name
-            for name, value, least, most in zip(part.law.parameter_names, part.theta, low, high, strict=True)
-            if not least <= value <= most
-        ]
+        away = moved_parameters(part, fitted.level)
         if away:
             of_law = f" of {part.law.name}" if fitted.members else ""
             message = (
@@ -69,6 +62,18 @@ def outside_own_draws(fitted: Fit) -> Iterator[Finding]:
                 "are off, and for a bend."
             )
             yield Finding("objective-matters", "note", message)
+
+
+def moved_parameters(part: Part, level: float) -> list[str]:
+    """The names of parameters whose stated value lies outside the interval of their own draws, given enough of them."""
+    if len(part.ensemble.draws) < _FEWEST_DRAWS:
+        return []
+    low, high = interval(part.ensemble.draws, level)
+    return [
+        name
+        for name, value, least, most in zip(part.law.parameter_names, part.theta, low, high, strict=True)
+        if not least <= value <= most
+    ]
 
 
 def few_draws(draws: int) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from isoflop.errors import InputError, Refusal, UsageError
 from isoflop.findings import Finding, by_weight
+from isoflop.fitting.diagnostics.intervals import moved_parameters
 from isoflop.fitting.estimation import fit
 from isoflop.fitting.fit import Fit
 from isoflop.fitting.frontier_fit import FrontierFit, estimate
@@ -130,7 +131,9 @@ def parameter(name: str, found: Fit | str, key: str, published: float | None = N
     """A parameter of a fit beside its published value; without a fit, the reason."""
     if isinstance(found, str):
         return Measured(name, None, published, source, found)
-    return _of_fit(name, found.params[key], found, published, source, key)
+    ours = found.params[key]
+    moved = any(key in moved_parameters(part, found.level) for part in found.parts)
+    return Measured(name, ours, published, source, refusal(found) or (_end_of_interval(ours) if moved else ""))
 
 
 def derived(
@@ -163,24 +166,15 @@ def frontier_exponent(name: str, found: Fit | FrontierFit | str, published: floa
     return _of_fit(name, told["params_exponent"], found, published, source)
 
 
-def _of_fit(
-    name: str, ours: Estimate, found: Fit | FrontierFit, published: float | None, source: str, key: str = ""
-) -> Measured:
-    """A number of a fit, of its parameter `key` if any; the note says whether it is refused or ends its interval."""
-    note = refusal(found) or ("" if key and key not in _moved_by_objective(found) else _end_of_interval(ours))
-    return Measured(name, ours, published, source, note)
+def _of_fit(name: str, ours: Estimate, found: Fit | FrontierFit, published: float | None, source: str) -> Measured:
+    """A number made of a fit; the note says whether it is refused or does not lie within its interval."""
+    return Measured(name, ours, published, source, refusal(found) or _end_of_interval(ours))
 
 
 def refusal(found: Fit | FrontierFit) -> str:
     """The codes for which a fit is refused, empty where it is not."""
     codes = [finding.code for finding in found.findings if finding.severity == "refuse"]
     return f"refused: {', '.join(codes)}" if codes else ""
-
-
-def _moved_by_objective(found: Fit | FrontierFit) -> set[str]:
-    """The parameters that findings name as stated outside the interval of their own draws."""
-    told = (item.message.partition(" as stated")[0] for item in found.findings if item.code == "objective-matters")
-    return {name for names in told for name in names.partition(" of ")[0].split(", ")}
 
 
 def _end_of_interval(ours: Estimate) -> str:
